@@ -1,0 +1,1 @@
+//! Placeholder replaced by the machine's own tests.

@@ -1,0 +1,75 @@
+//! Identities: of a task (sortable by creation) and of a worker (random per start).
+
+use std::{fmt, str::FromStr};
+
+use uuid::Uuid;
+
+/// Identifies a task for ever.
+///
+/// Ids are UUIDs of version 7: they sort by the time of submission, and ids made by one client sort
+/// in exactly the order they were made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(Uuid);
+
+/// Identifies one worker loop of one runtime; random at every start.
+///
+/// It is a label for people. No rule depends on it: a lease is told apart by its
+/// [`Epoch`](crate::model::Epoch), because names of processes come back after a restart.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(Uuid);
+
+/// The text is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a task id: expected a UUID such as 019ab3c4-6f00-7000-8000-000000000001")]
+pub struct ParseIdError {
+    found: String,
+}
+
+macro_rules! uuid_newtype {
+    ($name:ident) => {
+        impl $name {
+            /// Wraps a UUID, for stores that read ids back.
+            #[must_use]
+            pub const fn from_uuid(id: Uuid) -> Self {
+                Self(id)
+            }
+
+            /// Returns the UUID, for stores that write ids.
+            #[must_use]
+            pub const fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+    };
+}
+
+uuid_newtype!(TaskId);
+uuid_newtype!(WorkerId);
+
+impl FromStr for TaskId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        // Only the hyphenated form: one task has one spelling, so logs and URLs can be compared.
+        if text.len() == 36
+            && let Ok(id) = Uuid::try_parse(text)
+        {
+            return Ok(Self(id));
+        }
+        Err(ParseIdError {
+            found: text.chars().take(80).collect(),
+        })
+    }
+}
