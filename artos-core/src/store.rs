@@ -41,7 +41,7 @@ pub trait TaskStore: fmt::Debug + Send + Sync + 'static {
     /// A task whose id exists, or whose idempotency key (together with tenant and kind) belongs to
     /// a task that exists, is not inserted; the answer names the task that was there. Within one
     /// call earlier items count as existing for later ones. Publishes [`Topic::Queue`].
-    async fn insert(&self, tasks: Vec<NewTask>) -> StoreResult<Vec<Inserted>>;
+    async fn insert(&self, tasks: &[NewTask]) -> StoreResult<Vec<Inserted>>;
 
     /// Reads one task, and one of its payloads, as of one moment.
     async fn get(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>>;
@@ -54,13 +54,13 @@ pub trait TaskStore: fmt::Debug + Send + Sync + 'static {
     async fn claim(&self, request: &Claim) -> StoreResult<Claims>;
 
     /// Extends leases and takes in progress. A stale lease is answered [`Pulse::Lost`].
-    async fn heartbeat(&self, lease_for: Duration, beats: Vec<Beat>) -> StoreResult<Vec<Pulse>>;
+    async fn heartbeat(&self, lease_for: Duration, beats: &[Beat]) -> StoreResult<Vec<Pulse>>;
 
     /// Ends attempts, each in one atomic step together with its payload and follow-up tasks.
     ///
     /// A stale lease is answered [`Settled::Stale`]; then nothing of that item was written. A
     /// settlement that was applied before is answered as it was then.
-    async fn settle(&self, settlements: Vec<Settlement>) -> StoreResult<Vec<Settled>>;
+    async fn settle(&self, settlements: &[Settlement]) -> StoreResult<Vec<Settled>>;
 
     /// Cancels a pending task at once, or asks the worker of a running one to stop.
     async fn cancel(&self, id: TaskId) -> StoreResult<Cancelled>;
