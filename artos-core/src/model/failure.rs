@@ -71,6 +71,15 @@ impl FailureCause {
         Self::Expired,
     ];
 
+    /// Returns whether no further attempt can cure it.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        !matches!(
+            self,
+            Self::Error | Self::Panic | Self::Timeout | Self::LeaseLost
+        )
+    }
+
     /// Returns the cause's name, as stores and logs spell it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,0 +1,415 @@
+//! The submitting and observing side; it needs no stages.
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+
+use crate::{
+    Clock, Random, Submission, Task, TaskHandle,
+    commit::{Commit, Committer},
+    error::{RetryError, SubmitError, TaskError},
+    machine::Cancelled,
+    model::{ListQuery, Name, NewTask, Page, StartAt, TaskId, TaskRecord, TaskState, Timestamp},
+    spawn,
+    store::{Found, Inserted, Part, StoreError, StoreResult, TaskStore},
+    submission::Ids,
+    watch::Watch,
+};
+
+/// Submits tasks and looks after them. Cloning it is cheap; clones share their group commit.
+///
+/// A process that only submits needs nothing else: no stage, no runtime.
+///
+/// # Examples
+///
+/// ```
+/// use artos_core::{Client, Task};
+/// # use artos_store_memory::MemoryStore;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct SendMail { to: String }
+/// # impl Task for SendMail { const KIND: &'static str = "mail.send"; type Output = (); }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///
+/// let client = Client::new(MemoryStore::default());
+/// let mail = client.submit(SendMail { to: "ada@example.org".into() }).priority(5).await?;
+/// assert_eq!(mail.record().await?.priority, 5);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    store: Arc<dyn TaskStore>,
+    ids: Ids,
+    inserts: OnceLock<Committer<Inserts>>,
+}
+
+impl Client {
+    /// Makes a client of a store.
+    pub fn new(store: impl TaskStore) -> Self {
+        Self::with_ids(Arc::new(store), Ids::default())
+    }
+
+    /// Makes a client whose task ids come from this clock and randomness, for tests that must come
+    /// out the same every time.
+    pub fn deterministic(store: impl TaskStore, clock: impl Clock, random: Random) -> Self {
+        let ids = Ids {
+            clock: Arc::new(clock),
+            random: Arc::new(random),
+        };
+        Self::with_ids(Arc::new(store), ids)
+    }
+
+    pub(crate) fn with_ids(store: Arc<dyn TaskStore>, ids: Ids) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                ids,
+                inserts: OnceLock::new(),
+            }),
+        }
+    }
+
+    /// Submits a task. Set options on what this returns, then await it.
+    ///
+    /// When the await returns a handle, the task is as durable as the store makes it.
+    ///
+    /// # Errors
+    ///
+    /// Awaiting gives [`SubmitError`]. Except for [`SubmitError::Store`], nothing was submitted.
+    ///
+    /// # Cancel safety
+    ///
+    /// A future that is dropped after its first poll may or may not have submitted the task.
+    pub fn submit<T: Task>(&self, task: impl Into<Submission<T>>) -> Submit<'_, T> {
+        Submit {
+            client: self,
+            submission: task.into(),
+        }
+    }
+
+    /// Submits many tasks in one group. Returns a handle for each, in order.
+    ///
+    /// # Errors
+    ///
+    /// As for [`submit`](Self::submit). An invalid task is found before any is submitted; of a
+    /// group whose store call fails, some may have been submitted.
+    pub async fn submit_many<T, S>(
+        &self,
+        tasks: impl IntoIterator<Item = S> + Send,
+    ) -> Result<Vec<TaskHandle<T>>, SubmitError>
+    where
+        T: Task,
+        S: Into<Submission<T>>,
+    {
+        let tasks = tasks
+            .into_iter()
+            .map(|task| task.into().into_new_task(&self.shared.ids))
+            .collect::<Result<Vec<_>, _>>()?;
+        let handle = |id| TaskHandle::new(self.clone(), id);
+        Ok(self.insert(tasks).await?.into_iter().map(handle).collect())
+    }
+
+    /// Attaches to a task that was submitted elsewhere or earlier.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::Unknown`] if there is no such task, [`TaskError::WrongKind`] if it is not a `T`.
+    pub async fn attach<T: Task>(&self, id: TaskId) -> Result<TaskHandle<T>, TaskError> {
+        let found = self.get(id).await?.ok_or(TaskError::Unknown { id })?;
+        if found.kind != T::KIND {
+            let expected = Name::from_static(T::KIND);
+            return Err(TaskError::WrongKind {
+                id,
+                found: found.kind,
+                expected,
+            });
+        }
+        Ok(TaskHandle::new(self.clone(), id))
+    }
+
+    /// Reads a task's record.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub async fn get(&self, id: TaskId) -> StoreResult<Option<TaskRecord>> {
+        Ok(self.find(id, Part::Record).await?.map(|found| found.record))
+    }
+
+    /// Reads a task's record together with one of its payloads, as of one moment.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub async fn find(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
+        self.shared.store.get(id, part).await
+    }
+
+    /// Lists tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be read.
+    pub async fn list(&self, query: &ListQuery) -> StoreResult<Page> {
+        self.shared.store.list(query).await
+    }
+
+    /// Cancels a task: at once if it is pending, else by telling the stage that runs.
+    ///
+    /// A cancel that was only [`Requested`](Cancelled::Requested) ends the task as cancelled unless
+    /// its last stage succeeds, or fails for good, before it hears of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store cannot be reached; the cancel may or may not have been noted.
+    pub async fn cancel(&self, id: TaskId) -> StoreResult<Cancelled> {
+        self.shared.store.cancel(id).await
+    }
+
+    /// Submits a failed or cancelled task again, starting at the stage it ended in with the
+    /// checkpoint it had. The old task stays as it is; the new one names it in `retry_of`.
+    ///
+    /// The new task keeps kind, queue, priority, tenant and labels. It has no idempotency key, and
+    /// its deadline starts anew.
+    ///
+    /// # Errors
+    ///
+    /// [`RetryError`]; then no task was submitted, except perhaps with a store error.
+    pub async fn retry(&self, id: TaskId) -> Result<TaskId, RetryError> {
+        self.retry_with_key(id, None).await
+    }
+
+    /// Does what [`retry`](Self::retry) does, once for each idempotency key.
+    ///
+    /// # Errors
+    ///
+    /// [`RetryError`]; then no task was submitted, except perhaps with a store error.
+    pub async fn retry_with_key(
+        &self,
+        id: TaskId,
+        idempotency_key: Option<Name>,
+    ) -> Result<TaskId, RetryError> {
+        let found = self
+            .find(id, Part::Input)
+            .await?
+            .ok_or(RetryError::Unknown { id })?;
+        let (record, input) = (found.record, found.payload.unwrap_or_default());
+        if !matches!(record.state, TaskState::Failed | TaskState::Cancelled) {
+            return Err(RetryError::NotFailed {
+                id,
+                state: record.state,
+            });
+        }
+        let checkpoint = match &record.stage {
+            Some(stage) => {
+                let found = self.find(id, Part::Checkpoint).await?;
+                let payload = found.and_then(|found| found.payload);
+                Some((stage.clone(), payload.ok_or(RetryError::Unknown { id })?))
+            }
+            None => None,
+        };
+        let task = NewTask {
+            id: self.shared.ids.task_id(),
+            retry_of: Some(id),
+            idempotency_key,
+            start_at: StartAt::Now,
+            expires_after: record.expires_at.map(|at| at.since(record.created_at)),
+            kind: record.kind,
+            queue: record.queue,
+            priority: record.priority,
+            tenant: record.tenant,
+            labels: record.labels,
+            input,
+            checkpoint,
+        };
+        let ids = self.insert(vec![task]).await?;
+        ids.into_iter()
+            .next()
+            .ok_or_else(|| SubmitError::NoExecutor.into())
+    }
+
+    /// Follows a task's changes.
+    #[must_use]
+    pub fn watch(&self, id: TaskId) -> Watch {
+        Watch::new(Arc::clone(&self.shared.store), id)
+    }
+
+    /// Returns the time of the clock task ids are made with. A store decides by its own.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.ids.now()
+    }
+
+    /// Checks that the store answers within `patience`.
+    ///
+    /// # Errors
+    ///
+    /// The store's error, or [`StoreError::Unavailable`] if it does not answer in time.
+    pub async fn ping(&self, patience: Duration) -> StoreResult<()> {
+        let nobody = TaskId::from_uuid(uuid::Uuid::nil());
+        match tokio::time::timeout(patience, self.find(nobody, Part::Record)).await {
+            Ok(answer) => answer.map(|_| ()),
+            Err(_) => Err(StoreError::unavailable(format!(
+                "no answer within {patience:?}"
+            ))),
+        }
+    }
+
+    /// Inserts tasks through the group commit; the ids of the tasks that are now in the store.
+    async fn insert(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>, SubmitError> {
+        let asked: Vec<_> = tasks
+            .iter()
+            .map(|task| (task.id, task.idempotency_key.clone()))
+            .collect();
+        let replies = self.committer()?.commit(tasks).await;
+        let replies = replies
+            .map_err(|_| SubmitError::NoExecutor)?
+            .map_err(SubmitError::Store)?;
+        let resolve = |(reply, (id, key)): (Inserted, (TaskId, Option<Name>))| match reply {
+            Inserted::Created => Ok(id),
+            Inserted::Existing {
+                id: existing,
+                same_input: true,
+            } => Ok(existing),
+            Inserted::Existing {
+                id: existing,
+                same_input: false,
+            } => Err(SubmitError::IdempotencyConflict {
+                key: key.unwrap_or("".into()),
+                existing,
+            }),
+        };
+        replies.into_iter().zip(asked).map(resolve).collect()
+    }
+
+    fn committer(&self) -> Result<&Committer<Inserts>, SubmitError> {
+        if let Some(committer) = self.shared.inserts.get() {
+            return Ok(committer);
+        }
+        let executor =
+            tokio::runtime::Handle::try_current().map_err(|_| SubmitError::NoExecutor)?;
+        let store = Arc::clone(&self.shared.store);
+        Ok(self.shared.inserts.get_or_init(move || {
+            let (committer, work) = Committer::new(Inserts { store });
+            spawn::on(&executor, work);
+            committer
+        }))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("store", &self.shared.store)
+            .finish()
+    }
+}
+
+/// The group commit of inserts.
+struct Inserts {
+    store: Arc<dyn TaskStore>,
+}
+
+impl Commit for Inserts {
+    type Item = NewTask;
+    type Reply = Inserted;
+
+    fn commit<'a>(&'a self, group: &'a [NewTask]) -> BoxFuture<'a, StoreResult<Vec<Inserted>>> {
+        self.store.insert(group)
+    }
+
+    fn bytes(item: &NewTask) -> usize {
+        item.input.len()
+            + item
+                .checkpoint
+                .as_ref()
+                .map_or(0, |(_, payload)| payload.len())
+    }
+}
+
+/// A submission that is sent when it is awaited; made by [`Client::submit`].
+#[must_use = "a submission is sent when it is awaited"]
+pub struct Submit<'a, T> {
+    client: &'a Client,
+    submission: Submission<T>,
+}
+
+/// What awaiting a [`Submit`] tells about the task.
+#[derive(Debug)]
+pub struct Submitted<T> {
+    /// The handle of the task.
+    pub handle: TaskHandle<T>,
+    /// Whether an earlier task with the same idempotency key was found instead of inserting one.
+    pub replayed: bool,
+}
+
+macro_rules! forward_options {
+    ($($name:ident($($argument:ident: $type:ty),*)),* $(,)?) => {$(
+        #[doc = concat!("See [`Submission::", stringify!($name), "`].")]
+        pub fn $name(mut self, $($argument: $type),*) -> Self {
+            self.submission = self.submission.$name($($argument),*);
+            self
+        }
+    )*};
+}
+
+impl<'a, T: Task> Submit<'a, T> {
+    forward_options! {
+        queue(queue: impl Into<Name>),
+        priority(priority: i16),
+        tenant(tenant: impl Into<Name>),
+        label(key: impl Into<Name>, value: impl Into<Name>),
+        idempotency_key(key: impl Into<Name>),
+        delay(delay: Duration),
+        run_at(time: Timestamp),
+        deadline(after: Duration),
+    }
+
+    /// Submits the task and tells whether it is new.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::submit`].
+    pub fn send(self) -> impl Future<Output = Result<Submitted<T>, SubmitError>> + Send + 'a {
+        let client = self.client;
+        // Encoded before the first await, so that the future need not hold the task itself.
+        let task = self.submission.into_new_task(&client.shared.ids);
+        async move {
+            let task = task?;
+            let asked = task.id;
+            let ids = client.insert(vec![task]).await?;
+            let id = ids.into_iter().next().ok_or(SubmitError::NoExecutor)?;
+            Ok(Submitted {
+                handle: TaskHandle::new(client.clone(), id),
+                replayed: id != asked,
+            })
+        }
+    }
+}
+
+impl<'a, T: Task> IntoFuture for Submit<'a, T> {
+    type Output = Result<TaskHandle<T>, SubmitError>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let sent = self.send();
+        Box::pin(async move { Ok(sent.await?.handle) })
+    }
+}
+
+impl<T> fmt::Debug for Submit<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.submission.fmt(f)
+    }
+}

@@ -1,0 +1,182 @@
+//! One attempt of one stage: running it behind guards, and deciding what its end means.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use tokio::time::Instant;
+
+use super::running::{Execution, StopReason};
+use crate::{
+    Random, StageContext, StageOptions,
+    model::{Checkpoint, FailureCause, Name, Outcome, Progress, TaskRecord},
+    pipeline::{Ended, ErasedStage},
+    retry::{self, Failed},
+    stage_error::{Kind, message, shorten},
+    submission::PAYLOAD_BYTES_MAX,
+};
+
+/// What an attempt started from, so that whoever sees its end can decide what it means.
+pub(super) struct CurrentAttempt {
+    /// The record as of the start of the attempt, with the stage's name filled in.
+    pub(super) record: TaskRecord,
+    /// The stage as the store has it: `None` before the first checkpoint.
+    pub(super) stored_stage: Option<Name>,
+    pub(super) next: Option<(Name, Progress)>,
+    pub(super) options: Arc<StageOptions>,
+    pub(super) context: StageContext,
+    pub(super) started: Instant,
+    /// Whether the task's own deadline comes before the attempt's timeout.
+    pub(super) expires: bool,
+}
+
+impl CurrentAttempt {
+    pub(super) fn deadline(&self) -> Instant {
+        self.context.deadline()
+    }
+}
+
+/// How an attempt ended.
+pub(super) enum AttemptEnd {
+    Stage(Ended),
+    Panicked(String),
+    TimedOut,
+    /// The stage was asked to stop and did not in time.
+    Dropped,
+}
+
+/// Runs a stage until it ends, panics, times out, or ignores a cancellation for too long.
+pub(super) async fn run(
+    stage: &ErasedStage,
+    attempt: &CurrentAttempt,
+    execution: &Execution,
+    payload: Bytes,
+    cancel_grace: Duration,
+) -> AttemptEnd {
+    // The future is dropped after a panic and never polled again, so it cannot be seen broken.
+    let body = AssertUnwindSafe(stage.run(&attempt.context, payload)).catch_unwind();
+    let ignored_cancellation = async {
+        execution.cancellation.cancelled().await;
+        tokio::time::sleep(cancel_grace).await;
+    };
+    tokio::select! {
+        biased;
+        ended = body => match ended {
+            Ok(ended) => AttemptEnd::Stage(ended),
+            Err(panic) => AttemptEnd::Panicked(panic_message(panic.as_ref())),
+        },
+        () = tokio::time::sleep_until(attempt.deadline()) => AttemptEnd::TimedOut,
+        () = ignored_cancellation => AttemptEnd::Dropped,
+    }
+}
+
+/// Decides what the end of an attempt means for the task. `None`: nothing may be written.
+pub(super) fn conclude(
+    attempt: &CurrentAttempt,
+    end: AttemptEnd,
+    stop: Option<StopReason>,
+    random: &Random,
+) -> Option<Outcome> {
+    if stop == Some(StopReason::LeaseLost) {
+        return None;
+    }
+    let (record, options) = (&attempt.record, attempt.options.as_ref());
+    let ran_for = attempt.started.elapsed();
+    let failed = match end {
+        AttemptEnd::Stage(Ended::Output(output)) if output.len() <= PAYLOAD_BYTES_MAX => {
+            return Some(succeeded(attempt, output));
+        }
+        AttemptEnd::Stage(Ended::Error(error)) => match (error.into_kind(), stop) {
+            (Kind::Snooze { delay }, _) => {
+                return Some(retry::after_snooze(record, options, delay, ran_for));
+            }
+            (Kind::Cancelled | Kind::Retry { .. }, Some(StopReason::Shutdown)) => {
+                return Some(retry::after_interrupt(record, options));
+            }
+            (Kind::Cancelled, _) | (Kind::Retry { .. }, Some(StopReason::CancelRequested)) => {
+                return Some(Outcome::Cancel);
+            }
+            (Kind::Fatal { source }, _) => {
+                Failed::new(FailureCause::Fatal, message(source.as_ref()))
+            }
+            (Kind::Retry { source, after }, _) => Failed {
+                after,
+                ..Failed::new(FailureCause::Error, message(source.as_ref()))
+            },
+        },
+        AttemptEnd::Dropped if stop == Some(StopReason::Shutdown) => {
+            return Some(retry::after_interrupt(record, options));
+        }
+        AttemptEnd::Dropped => return Some(Outcome::Cancel),
+        AttemptEnd::Stage(ended) => unusable(attempt, ended),
+        AttemptEnd::Panicked(text) => Failed::new(
+            FailureCause::Panic,
+            shorten(format!("the stage panicked: {text}")),
+        ),
+        AttemptEnd::TimedOut if attempt.expires => {
+            let message = "the task's deadline passed while it ran";
+            Failed::new(FailureCause::Expired, String::from(message))
+        }
+        AttemptEnd::TimedOut => {
+            let message = format!("the attempt ran longer than {:?}", options.attempt_timeout);
+            Failed::new(FailureCause::Timeout, message)
+        }
+    };
+    Some(retry::after_failure(
+        record,
+        options,
+        failed,
+        random.fraction(),
+        ran_for,
+    ))
+}
+
+/// Describes payloads that cannot be read or kept.
+fn unusable(attempt: &CurrentAttempt, ended: Ended) -> Failed {
+    let (kind, stage) = (&attempt.record.kind, attempt.context.stage());
+    match ended {
+        Ended::Undecodable(text) => {
+            let what = if attempt.stored_stage.is_some() {
+                "checkpoint"
+            } else {
+                "input"
+            };
+            let message =
+                format!("the {what} of kind `{kind}` does not decode for stage `{stage}`: {text}");
+            Failed::new(FailureCause::Undecodable, message)
+        }
+        Ended::Unstorable(text) => {
+            let message = format!("the output of stage `{stage}` does not encode: {text}");
+            Failed::new(FailureCause::Unstorable, message)
+        }
+        Ended::Output(output) => {
+            let (found, most) = (output.len(), PAYLOAD_BYTES_MAX);
+            let message =
+                format!("the output of stage `{stage}` has {found} bytes, expected at most {most}");
+            Failed::new(FailureCause::Unstorable, message)
+        }
+        Ended::Error(error) => Failed::new(FailureCause::Error, error.to_string()),
+    }
+}
+
+fn succeeded(attempt: &CurrentAttempt, output: Bytes) -> Outcome {
+    match &attempt.next {
+        None => Outcome::Complete { output },
+        Some((stage, progress)) => Outcome::Advance(Checkpoint {
+            from: attempt.stored_stage.clone(),
+            stage: stage.clone(),
+            payload: output,
+            progress: progress.clone(),
+        }),
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        String::from(*text)
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        String::from("(the panic carried no text)")
+    }
+}

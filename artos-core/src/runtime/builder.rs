@@ -1,0 +1,215 @@
+//! Putting a runtime together, and checking it before anything starts.
+
+use std::{collections::HashSet, fmt, future::Future, sync::Arc, time::Duration};
+
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Runtime,
+    engine::{Engine, Settles},
+    health::Board,
+    heartbeat,
+    options::Options,
+    pruner,
+    queue::Queue,
+    registry::{Registration, Registry, check_name},
+    rescuer,
+    running::Running,
+    worker,
+};
+use crate::{
+    Client, Clock, Name, Pipeline, Random, Task,
+    commit::Committer,
+    error::{StartError, StartProblem},
+    model::Retention,
+    store::TaskStore,
+    submission::Ids,
+    task::DEFAULT_QUEUE,
+};
+
+/// Puts a [`Runtime`] together; made by [`Runtime::builder`].
+#[must_use = "a runtime runs nothing until it is started"]
+pub struct RuntimeBuilder {
+    store: Arc<dyn TaskStore>,
+    queues: Vec<Queue>,
+    registrations: Vec<Registration>,
+    options: Options,
+    ids: Ids,
+}
+
+impl RuntimeBuilder {
+    pub(super) fn new(store: Arc<dyn TaskStore>) -> Self {
+        Self {
+            store,
+            queues: Vec::new(),
+            registrations: Vec::new(),
+            options: Options::default(),
+            ids: Ids::default(),
+        }
+    }
+
+    /// Works on a queue. Without any, the runtime works on the queue `default`.
+    pub fn queue(mut self, queue: Queue) -> Self {
+        self.queues.push(queue);
+        self
+    }
+
+    /// Registers the pipeline that runs tasks of type `T`.
+    pub fn register<T: Task>(mut self, pipeline: Pipeline<T, T::Output>) -> Self {
+        self.registrations.push(Registration {
+            kind: Name::from_static(T::KIND),
+            queue: Name::from_static(T::QUEUE),
+            stages: pipeline.into_stages(),
+        });
+        self
+    }
+
+    /// Sets how long a task stays leased without a sign of life. Default: 20 seconds. Heartbeats are
+    /// sent four times as often. A shorter lease finds a dead process sooner and calls the store
+    /// more often.
+    pub fn lease_duration(mut self, lease: Duration) -> Self {
+        self.options.set_lease(lease);
+        self
+    }
+
+    /// Sets how long a worker sleeps without a hint from the store before it looks for tasks
+    /// anyway. Default: 15 seconds.
+    pub const fn poll_interval(mut self, interval: Duration) -> Self {
+        self.options.poll = interval;
+        self
+    }
+
+    /// Sets how long a stage that was told to stop may take before it is dropped. Default: 5
+    /// seconds.
+    pub const fn cancel_grace(mut self, grace: Duration) -> Self {
+        self.options.cancel_grace = grace;
+        self
+    }
+
+    /// Sets how long terminal tasks are kept. Default: 7 days.
+    pub const fn retention(mut self, retention: Retention) -> Self {
+        self.options.retention = retention;
+        self
+    }
+
+    /// Sets how often to look for tasks past their retention. Default: 60 seconds.
+    pub const fn prune_interval(mut self, interval: Duration) -> Self {
+        self.options.prune = interval;
+        self
+    }
+
+    /// Takes ids and jitter from this clock and randomness, for tests that must come out the same
+    /// every time.
+    pub fn deterministic(mut self, clock: impl Clock, random: Random) -> Self {
+        self.ids = Ids {
+            clock: Arc::new(clock),
+            random: Arc::new(random),
+        };
+        self
+    }
+
+    /// Checks everything and starts the runtime. A store that is unavailable does not keep it from
+    /// starting: its loops wait for it.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] lists everything that is wrong; then nothing was started.
+    pub fn start(self) -> impl Future<Output = Result<Runtime, StartError>> + Send {
+        std::future::ready(self.build())
+    }
+
+    fn build(mut self) -> Result<Runtime, StartError> {
+        if self.queues.is_empty() {
+            self.queues
+                .push(Queue::new(Name::from_static(DEFAULT_QUEUE)));
+        }
+        let mut problems = Vec::new();
+        self.check(&mut problems);
+        let registry = Registry::new(std::mem::take(&mut self.registrations), &mut problems);
+        if tokio::runtime::Handle::try_current().is_err() {
+            problems.push(StartProblem::NoExecutor);
+        }
+        if !problems.is_empty() {
+            return Err(StartError { problems });
+        }
+        Ok(self.launch(registry))
+    }
+
+    fn check(&self, problems: &mut Vec<StartProblem>) {
+        self.options.check(problems);
+        let mut names = HashSet::new();
+        for queue in &self.queues {
+            check_name("queue", &queue.name, problems);
+            if queue.concurrency == 0 {
+                problems.push(StartProblem::NoConcurrency(queue.name.clone()));
+            }
+            if !names.insert(&queue.name) {
+                problems.push(StartProblem::DuplicateQueue(queue.name.clone()));
+            }
+        }
+        for Registration { kind, queue, .. } in &self.registrations {
+            if !names.contains(queue) {
+                let (kind, queue) = (kind.clone(), queue.clone());
+                problems.push(StartProblem::UnknownQueue { kind, queue });
+            }
+        }
+    }
+
+    fn launch(self, registry: Registry) -> Runtime {
+        let board = Arc::new(Board::default());
+        let running = Arc::new(Running::default());
+        let counted = Arc::clone(&running);
+        board.count_running_by(move || counted.len());
+        let (settles, settling) = Committer::new(Settles {
+            store: Arc::clone(&self.store),
+            options: self.options.clone(),
+            ids: self.ids.clone(),
+            duty: board.duty(String::from("settle")),
+        });
+        let engine = Arc::new(Engine {
+            client: Client::with_ids(Arc::clone(&self.store), self.ids.clone()),
+            store: self.store,
+            registry,
+            options: self.options,
+            ids: self.ids,
+            running,
+            reports_arrived: Arc::new(Notify::new()),
+            board,
+            settles,
+            stop: CancellationToken::new(),
+            kill: CancellationToken::new(),
+            workers: TaskTracker::new(),
+            duties: TaskTracker::new(),
+            executions: TaskTracker::new(),
+        });
+        let kill = engine.kill.clone();
+        engine.duties.spawn(async move {
+            kill.run_until_cancelled(settling).await;
+        });
+        engine.start_duty("heartbeat", &engine.duties, heartbeat::run);
+        engine.start_duty("rescue", &engine.duties, rescuer::run);
+        engine.start_duty("prune", &engine.duties, pruner::run);
+        for queue in self.queues {
+            let slots = Arc::new(Semaphore::new(
+                queue.concurrency.min(Semaphore::MAX_PERMITS),
+            ));
+            let name = queue.name.clone();
+            engine.start_duty(&name, &engine.workers, move |engine| {
+                worker::run(engine, queue.clone(), Arc::clone(&slots))
+            });
+        }
+        Runtime::new(engine)
+    }
+}
+
+impl fmt::Debug for RuntimeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds: Vec<_> = self.registrations.iter().map(|one| &one.kind).collect();
+        f.debug_struct("RuntimeBuilder")
+            .field("store", &self.store)
+            .field("queues", &self.queues)
+            .field("kinds", &kinds)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,196 @@
+//! What a runtime says about itself, for a readiness probe and for people.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::Name;
+
+/// How long a loop may fail, or hang in a call, before the runtime no longer counts as ready.
+const STALLED_AFTER: Duration = Duration::from_secs(5);
+
+/// How a runtime is, at one moment.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// Whether it was told to shut down.
+    pub draining: bool,
+    /// How many tasks it is running.
+    pub running: usize,
+    /// Each loop that talks to the store.
+    pub duties: Vec<DutyHealth>,
+}
+
+/// How one loop of a runtime is.
+#[derive(Debug, Clone)]
+pub struct DutyHealth {
+    /// Which loop: `claim default`, `heartbeat`, `rescue`, `prune`, `settle`.
+    pub duty: String,
+    /// How long ago the store last answered it.
+    pub answered_ago: Option<Duration>,
+    /// How long it has been failing, or waiting for one answer.
+    pub failing_for: Option<Duration>,
+    /// What the store said last, if it failed.
+    pub error: Option<String>,
+    /// Of a claim loop: how long the oldest task of the last claim had been due.
+    pub lag: Option<Duration>,
+}
+
+impl DutyHealth {
+    /// Returns whether the loop has not got through for so long that work is held up.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.failing_for
+            .is_some_and(|failing| failing >= STALLED_AFTER)
+    }
+}
+
+impl Health {
+    /// Returns whether the runtime takes in and runs tasks: not draining, no loop stalled.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.draining && !self.duties.iter().any(DutyHealth::is_stalled)
+    }
+}
+
+impl fmt::Display for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.draining {
+            f.write_str("draining; ")?;
+        }
+        write!(f, "{} tasks running", self.running)?;
+        for duty in self.duties.iter().filter(|duty| duty.is_stalled()) {
+            let error = duty.error.as_deref().unwrap_or("no answer");
+            write!(
+                f,
+                "; {} stalled for {:?}: {error}",
+                duty.duty, duty.failing_for
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a runtime's health from anywhere; made by [`Runtime::monitor`](crate::Runtime::monitor).
+#[derive(Clone)]
+pub struct Monitor {
+    pub(super) board: Arc<Board>,
+}
+
+impl Monitor {
+    /// Returns how the runtime is now. It reads memory only and never waits for the store.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.board.health()
+    }
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Monitor({})", self.health())
+    }
+}
+
+/// Where the loops leave notes about themselves.
+#[derive(Default)]
+pub(crate) struct Board {
+    pub(super) draining: AtomicBool,
+    duties: Mutex<Vec<Arc<Duty>>>,
+    running: std::sync::OnceLock<Box<dyn Fn() -> usize + Send + Sync>>,
+}
+
+impl Board {
+    /// Tells where the number of running tasks comes from.
+    pub(super) fn count_running_by(&self, count: impl Fn() -> usize + Send + Sync + 'static) {
+        let _ = self.running.set(Box::new(count));
+    }
+
+    pub(super) fn duty(&self, name: String) -> Arc<Duty> {
+        let duty = Arc::new(Duty {
+            name,
+            notes: Mutex::default(),
+        });
+        self.duties
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::clone(&duty));
+        duty
+    }
+
+    fn health(&self) -> Health {
+        let now = Instant::now();
+        let duties = self.duties.lock().unwrap_or_else(PoisonError::into_inner);
+        Health {
+            draining: self.draining.load(Ordering::SeqCst),
+            running: self.running.get().map_or(0, |count| count()),
+            duties: duties.iter().map(|duty| duty.health(now)).collect(),
+        }
+    }
+}
+
+/// One loop's notes about itself.
+pub(crate) struct Duty {
+    name: String,
+    notes: Mutex<Notes>,
+}
+
+#[derive(Default)]
+struct Notes {
+    answered: Option<Instant>,
+    /// When the call that is under way, or the first of a row of failed calls, began.
+    trouble_since: Option<Instant>,
+    error: Option<String>,
+    lag: Option<Duration>,
+}
+
+impl Duty {
+    fn note(&self, note: impl FnOnce(&mut Notes)) {
+        note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    pub(super) fn calling(&self) {
+        self.note(|notes| {
+            notes.trouble_since.get_or_insert_with(Instant::now);
+        });
+    }
+
+    pub(super) fn answered(&self) {
+        self.note(|notes| {
+            notes.answered = Some(Instant::now());
+            notes.trouble_since = None;
+            notes.error = None;
+        });
+    }
+
+    pub(super) fn failed(&self, error: &dyn fmt::Display) {
+        self.note(|notes| notes.error = Some(error.to_string()));
+    }
+
+    pub(super) fn lagging(&self, lag: Duration) {
+        self.note(|notes| notes.lag = Some(lag));
+    }
+
+    fn health(&self, now: Instant) -> DutyHealth {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        DutyHealth {
+            duty: self.name.clone(),
+            answered_ago: notes.answered.map(|at| now.saturating_duration_since(at)),
+            failing_for: notes
+                .trouble_since
+                .map(|at| now.saturating_duration_since(at)),
+            error: notes.error.clone(),
+            lag: notes.lag,
+        }
+    }
+}
+
+/// Names a claim loop.
+pub(super) fn claim_duty(queue: &Name) -> String {
+    format!("claim {queue}")
+}

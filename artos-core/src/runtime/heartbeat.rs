@@ -1,0 +1,131 @@
+//! One loop that keeps all leases of a runtime alive, carries progress out and cancels back.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{
+    engine::Engine,
+    executor,
+    health::Duty,
+    running::{Execution, StopReason},
+};
+use crate::{
+    notify::Topic,
+    store::{Beat, Pulse},
+};
+
+/// Most leases in one call.
+const BEATS_MAX: usize = 1_000;
+
+/// Why a round of heartbeats is due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// Every lease is to be extended.
+    All,
+    /// Only what has progress to report.
+    Reports,
+}
+
+/// Beats until the runtime is gone; through a shutdown too, since tasks still run then.
+pub(super) async fn run(engine: Arc<Engine>) {
+    let duty = engine.board.duty(String::from("heartbeat"));
+    let mut cancellations = engine.store.changes(Topic::Cancellation);
+    let mut next_full = Instant::now() + engine.options.heartbeat;
+    let mut earliest = Instant::now();
+    loop {
+        let round = tokio::select! {
+            () = tokio::time::sleep_until(next_full) => Round::All,
+            () = cancellations.changed() => Round::All,
+            () = engine.reports_arrived.notified() => Round::Reports,
+        };
+        // A stage may report thousands of times a second; the store hears a few of them.
+        tokio::time::sleep_until(earliest).await;
+        end_overdue(&engine);
+        let executions = engine.running.all();
+        for group in executions.chunks(BEATS_MAX) {
+            beat(&engine, &duty, group, round).await;
+        }
+        let now = Instant::now();
+        earliest = now + engine.options.report;
+        if round == Round::All {
+            next_full = now + engine.options.heartbeat;
+        }
+    }
+}
+
+/// Sends one group of heartbeats and acts on the answers.
+async fn beat(engine: &Engine, duty: &Duty, executions: &[Arc<Execution>], round: Round) {
+    let mut beats = Vec::with_capacity(executions.len());
+    let mut beating = Vec::with_capacity(executions.len());
+    for execution in executions {
+        let progress = execution.reports.take();
+        if round == Round::All || progress.is_some() {
+            beats.push(Beat {
+                lease: execution.lease,
+                progress,
+            });
+            beating.push(execution);
+        }
+    }
+    if beats.is_empty() {
+        return;
+    }
+    let lease = engine.options.lease;
+    let sent = Instant::now();
+    match engine
+        .call(duty, engine.store.heartbeat(lease, &beats))
+        .await
+    {
+        Ok(pulses) => {
+            for (execution, pulse) in beating.into_iter().zip(pulses) {
+                match pulse {
+                    Pulse::Alive => execution.lease_extended(sent + lease),
+                    Pulse::CancelRequested => {
+                        execution.lease_extended(sent + lease);
+                        execution.stop(StopReason::CancelRequested);
+                    }
+                    Pulse::Lost => lose(execution),
+                }
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, tasks = beats.len(), "heartbeats failed; trying again");
+            for (execution, beat) in beating.iter().zip(beats) {
+                if let Some(progress) = beat.progress {
+                    execution.reports.put_back(progress);
+                }
+            }
+            let now = Instant::now();
+            // Nothing a stage does under a lapsed lease can be recorded, and somebody else may have
+            // started it already.
+            executions
+                .iter()
+                .filter(|execution| execution.has_lapsed(now))
+                .for_each(|e| lose(e));
+        }
+    }
+}
+
+fn lose(execution: &Execution) {
+    // A task that was settled while its heartbeat was under way has no lease to lose; stopping it
+    // then is harmless, because its execution is over.
+    tracing::debug!(task_id = %execution.lease.task_id, epoch = %execution.lease.epoch,
+        "the lease is lost; the stage is told to stop");
+    execution.stop(StopReason::LeaseLost);
+}
+
+/// Gives up on stages that neither end nor yield.
+fn end_overdue(engine: &Arc<Engine>) {
+    let now = Instant::now();
+    for execution in engine.running.all() {
+        if let Some(attempt) = execution.end_overdue(now, engine.options.cancel_grace) {
+            let engine = Arc::clone(engine);
+            engine.executions.clone().spawn(async move {
+                let kill = engine.kill.clone();
+                kill.run_until_cancelled(executor::abandon(engine, execution, attempt))
+                    .await;
+            });
+        }
+    }
+}

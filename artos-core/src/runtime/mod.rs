@@ -1,0 +1,179 @@
+//! The embeddable whole: workers that claim and run, and the duties that keep promises meanwhile.
+
+mod attempt;
+mod backoff;
+mod builder;
+mod engine;
+mod executor;
+mod health;
+mod heartbeat;
+mod options;
+mod pruner;
+mod queue;
+mod registry;
+mod rescuer;
+mod running;
+mod worker;
+
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use self::{engine::Engine, running::StopReason};
+use crate::{Client, model::TaskId, store::TaskStore};
+
+pub use builder::RuntimeBuilder;
+pub use health::{DutyHealth, Health, Monitor};
+pub use queue::Queue;
+
+/// Runs tasks in this process until it is shut down or dropped.
+///
+/// Any number of runtimes may share a store; each task is run by one of them at a time.
+///
+/// Dropping a runtime stops everything at once, as a crash would: what was running is dropped, and
+/// runs again when its lease has lapsed. [`shutdown`](Self::shutdown) is the gentle way.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use artos_core::{Pipeline, Runtime, StageContext, StageResult, Task, stage_fn};
+/// use artos_store_memory::MemoryStore;
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Greet {
+///     name: String,
+/// }
+///
+/// impl Task for Greet {
+///     const KIND: &'static str = "greet";
+///     type Output = String;
+/// }
+///
+/// async fn greet(_: StageContext, task: Greet) -> StageResult<String> {
+///     Ok(format!("Hello, {}!", task.name))
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let runtime = Runtime::builder(MemoryStore::default())
+///     .register(Pipeline::new("greet", stage_fn(greet)))
+///     .start()
+///     .await?;
+/// let task = runtime.client().submit(Greet { name: "Ada".into() }).await?;
+/// assert_eq!(task.wait().await?, "Hello, Ada!");
+/// runtime.shutdown(Duration::from_secs(30)).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Runtime {
+    engine: Arc<Engine>,
+}
+
+/// A runtime shut down, but some tasks could not be handed back.
+///
+/// Nothing is lost: they run again when their leases have lapsed, with one attempt charged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} tasks could not be handed back and run again when their leases lapse, among them {}",
+    .tasks.len(),
+    .tasks.first().map(ToString::to_string).unwrap_or_default()
+)]
+pub struct ShutdownError {
+    /// The tasks.
+    pub tasks: Vec<TaskId>,
+}
+
+impl Runtime {
+    /// Starts to put a runtime together on a store.
+    pub fn builder(store: impl TaskStore) -> RuntimeBuilder {
+        RuntimeBuilder::new(Arc::new(store))
+    }
+
+    fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    /// Returns a client of the same store.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.engine.client.clone()
+    }
+
+    /// Returns how the runtime is now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.monitor().health()
+    }
+
+    /// Returns a reader of the runtime's health, to keep elsewhere.
+    #[must_use]
+    pub fn monitor(&self) -> Monitor {
+        Monitor {
+            board: Arc::clone(&self.engine.board),
+        }
+    }
+
+    /// Shuts down gently: stops claiming, lets running tasks go on for up to `grace`, then tells
+    /// their stages to stop, and hands back what is left without charging it an attempt.
+    ///
+    /// It returns when nothing runs any more, at the latest `grace` and two times the cancel grace
+    /// and the patience with the store later.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutdownError`] if some tasks could not be handed back, because the store was unavailable
+    /// or a stage never yielded. The runtime is stopped nevertheless.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the runtime.
+    pub async fn shutdown(self, grace: Duration) -> Result<(), ShutdownError> {
+        let engine = &self.engine;
+        engine.board.draining.store(true, Ordering::SeqCst);
+        engine.stop.cancel();
+        // A claim under way is waited for: what it leases must be handed back.
+        engine.workers.close();
+        let patience = engine.options.patience;
+        let _ = tokio::time::timeout(patience, engine.workers.wait()).await;
+        engine.executions.close();
+        if tokio::time::timeout(grace, engine.executions.wait())
+            .await
+            .is_err()
+        {
+            for execution in engine.running.all() {
+                execution.stop(StopReason::Shutdown);
+            }
+            // The second grace is for stages that never yield, which heartbeats give up on.
+            let last = 2 * engine.options.cancel_grace + engine.options.heartbeat + patience;
+            let _ = tokio::time::timeout(last, engine.executions.wait()).await;
+        }
+        let tasks: Vec<_> = engine
+            .running
+            .all()
+            .iter()
+            .map(|one| one.lease.task_id)
+            .collect();
+        if tasks.is_empty() {
+            Ok(())
+        } else {
+            Err(ShutdownError { tasks })
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.engine.stop.cancel();
+        self.engine.kill.cancel();
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Runtime({})", self.health())
+    }
+}

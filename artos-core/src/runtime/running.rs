@@ -1,0 +1,162 @@
+//! The tasks this runtime runs right now: what heartbeats, cancels and shutdown act on.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, OwnedSemaphorePermit},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::attempt::CurrentAttempt;
+use crate::{
+    model::{Lease, Name},
+    stage_context::Reports,
+};
+
+/// Why a running stage is asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StopReason {
+    /// Somebody cancelled the task.
+    CancelRequested,
+    /// The runtime shuts down.
+    Shutdown,
+    /// The lease no longer counts: whatever the stage still does is in vain.
+    LeaseLost,
+}
+
+/// One task in this runtime, from claim to settlement.
+pub(super) struct Execution {
+    pub(super) lease: Lease,
+    pub(super) kind: Name,
+    pub(super) cancellation: CancellationToken,
+    pub(super) reports: Arc<Reports>,
+    state: Mutex<ExecutionState>,
+}
+
+struct ExecutionState {
+    stop: Option<(StopReason, Instant)>,
+    /// When the lease lapses at the latest, by this process's reckoning.
+    lease_until: Instant,
+    /// The slot is held here, not by the stage's future, so that a stage which never yields can be
+    /// left behind without taking its slot along.
+    slot: Option<OwnedSemaphorePermit>,
+    current: Option<Arc<CurrentAttempt>>,
+}
+
+impl Execution {
+    pub(super) fn new(
+        lease: Lease,
+        kind: Name,
+        lease_until: Instant,
+        slot: OwnedSemaphorePermit,
+        reports_arrived: Arc<Notify>,
+    ) -> Self {
+        Self {
+            lease,
+            kind,
+            cancellation: CancellationToken::new(),
+            reports: Arc::new(Reports::new(reports_arrived)),
+            state: Mutex::new(ExecutionState {
+                stop: None,
+                lease_until,
+                slot: Some(slot),
+                current: None,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, ExecutionState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the stage to stop. A lost lease outweighs the other reasons, since nothing may be
+    /// written any more; otherwise the first reason stands.
+    pub(super) fn stop(&self, reason: StopReason) {
+        {
+            let mut state = self.state();
+            match &mut state.stop {
+                Some((known, _)) if reason == StopReason::LeaseLost => *known = reason,
+                Some(_) => {}
+                none => *none = Some((reason, Instant::now())),
+            }
+        }
+        self.cancellation.cancel();
+    }
+
+    pub(super) fn stop_reason(&self) -> Option<StopReason> {
+        self.state().stop.map(|(reason, _)| reason)
+    }
+
+    pub(super) fn lease_extended(&self, until: Instant) {
+        self.state().lease_until = until;
+    }
+
+    pub(super) fn has_lapsed(&self, now: Instant) -> bool {
+        self.state().lease_until <= now
+    }
+
+    /// Notes that an attempt begins.
+    pub(super) fn begin(&self, attempt: Arc<CurrentAttempt>) {
+        self.state().current = Some(attempt);
+    }
+
+    /// Takes the current attempt to its end. Whoever gets it decides what becomes of it: the
+    /// executor, or the heartbeats when the stage's future does not yield.
+    pub(super) fn end(&self) -> Option<Arc<CurrentAttempt>> {
+        self.state().current.take()
+    }
+
+    /// Takes an attempt that should have ended long ago, if there is one.
+    pub(super) fn end_overdue(&self, now: Instant, grace: Duration) -> Option<Arc<CurrentAttempt>> {
+        let mut state = self.state();
+        let stopped = state.stop.map(|(_, at)| at + grace);
+        let deadline = state.current.as_ref()?.deadline();
+        let due = stopped.map_or(deadline, |stopped| stopped.min(deadline)) + grace;
+        if due > now {
+            return None;
+        }
+        state.current.take()
+    }
+
+    pub(super) fn release_slot(&self) {
+        drop(self.state().slot.take());
+    }
+}
+
+/// All executions of a runtime, by lease: a task that was lost and claimed again has two.
+#[derive(Default)]
+pub(super) struct Running {
+    executions: Mutex<HashMap<Lease, Arc<Execution>>>,
+}
+
+impl Running {
+    fn executions(&self) -> MutexGuard<'_, HashMap<Lease, Arc<Execution>>> {
+        self.executions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add(&self, execution: Execution) -> Arc<Execution> {
+        let execution = Arc::new(execution);
+        self.executions()
+            .insert(execution.lease, Arc::clone(&execution));
+        execution
+    }
+
+    pub(super) fn remove(&self, lease: Lease) {
+        self.executions().remove(&lease);
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Execution>> {
+        self.executions().values().cloned().collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.executions().len()
+    }
+}

@@ -1,0 +1,142 @@
+//! The claim loop of one queue: free slots in, running tasks out.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use super::{
+    backoff::OutageBackoff, engine::Engine, executor, health::claim_duty, queue::Queue,
+    running::Execution,
+};
+use crate::{
+    model::{Outcome, Settlement, WorkerId},
+    notify::Topic,
+    store::{Claim, Claimed},
+};
+
+/// Most tasks of one claim; more would start late while the call is under way.
+const CLAIM_LIMIT: usize = 256;
+
+/// Claims and starts tasks of a queue until the runtime stops.
+pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Arc<Semaphore>) {
+    let worker = engine.ids.random.worker_id();
+    let duty = engine.board.duty(claim_duty(&queue.name));
+    let mut changes = engine.store.changes(Topic::Queue(queue.name.clone()));
+    let mut backoff = OutageBackoff::new();
+    tracing::debug!(%worker, queue = %queue.name, slots = queue.concurrency, "worker started");
+    while let Some(permits) = free_slots(&engine, &slots).await {
+        let asked = permits.num_permits();
+        let request = Claim {
+            queue: queue.name.clone(),
+            worker,
+            limit: asked,
+            lease_for: engine.options.lease,
+        };
+        // Never dropped half-way, not even by a shutdown: what it claims must be known, or it would
+        // stay leased until the lease lapses.
+        let called = Instant::now();
+        let wait = match engine.call(&duty, engine.store.claim(&request)).await {
+            Ok(claims) => {
+                backoff.reset();
+                duty.lagging(lag(&claims.tasks));
+                let found = claims.tasks.len();
+                start(&engine, claims.tasks, permits, called, worker);
+                if found == asked {
+                    continue;
+                }
+                claims
+                    .next_due_in
+                    .unwrap_or(Duration::MAX)
+                    .min(engine.options.poll)
+            }
+            Err(error) => {
+                drop(permits);
+                tracing::warn!(%error, queue = %queue.name, "claiming failed; trying again");
+                backoff.next(&engine.ids.random)
+            }
+        };
+        tokio::select! {
+            () = engine.stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+            // A hint does not shorten the wait for a store that is out.
+            () = changes.changed(), if backoff.is_reset() => {}
+        }
+    }
+}
+
+/// Waits for a free slot and takes all that are free; `None` when the runtime stops.
+async fn free_slots(engine: &Engine, slots: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    let mut permits = tokio::select! {
+        biased;
+        () = engine.stop.cancelled() => return None,
+        permit = Arc::clone(slots).acquire_owned() => permit.ok()?,
+    };
+    let more = slots.available_permits().min(CLAIM_LIMIT - 1);
+    if let Ok(more) = u32::try_from(more)
+        && let Ok(others) = Arc::clone(slots).try_acquire_many_owned(more)
+    {
+        permits.merge(others);
+    }
+    Some(permits)
+}
+
+/// Starts the claimed tasks, each with its slot; the slots left over become free.
+fn start(
+    engine: &Arc<Engine>,
+    tasks: Vec<Claimed>,
+    mut permits: OwnedSemaphorePermit,
+    called: Instant,
+    worker: WorkerId,
+) {
+    let stopping = engine.stop.is_cancelled();
+    for claimed in tasks {
+        let Some(slot) = permits.split(1) else {
+            // A store that answers more tasks than it was asked for breaks its contract; the task
+            // comes back when its lease lapses.
+            tracing::error!(%worker, task_id = %claimed.record.id, "claimed beyond the limit");
+            continue;
+        };
+        if stopping {
+            hand_back(engine, claimed, slot);
+            continue;
+        }
+        let execution = engine.running.add(Execution::new(
+            claimed.record.lease_token(),
+            claimed.record.kind.clone(),
+            called + engine.options.lease,
+            slot,
+            Arc::clone(&engine.reports_arrived),
+        ));
+        let engine = Arc::clone(engine);
+        engine.executions.clone().spawn(async move {
+            let kill = engine.kill.clone();
+            kill.run_until_cancelled(executor::run(engine, claimed, execution))
+                .await;
+        });
+    }
+}
+
+/// Gives a task back that was claimed while the runtime was told to stop.
+fn hand_back(engine: &Arc<Engine>, claimed: Claimed, slot: OwnedSemaphorePermit) {
+    let engine = Arc::clone(engine);
+    engine.executions.clone().spawn(async move {
+        let lease = claimed.record.lease_token();
+        let settlement = Settlement {
+            lease,
+            outcome: Outcome::Interrupt,
+            follow_ups: Vec::new(),
+        };
+        let kill = engine.kill.clone();
+        kill.run_until_cancelled(engine.settle(settlement)).await;
+        drop(slot);
+    });
+}
+
+/// Returns how long the oldest of these tasks had been due when it was claimed.
+fn lag(tasks: &[Claimed]) -> Duration {
+    let lag = |claimed: &Claimed| claimed.record.updated_at.since(claimed.record.run_at);
+    tasks.iter().map(lag).max().unwrap_or(Duration::ZERO)
+}

@@ -1,0 +1,256 @@
+//! What a running stage knows about its attempt, and how it speaks to the runtime.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    StageError, StageResult, Submission, Task,
+    model::{Labels, Name, NewTask, Progress, TaskId, TaskRecord, Timestamp},
+    submission::Ids,
+};
+
+/// What a running stage knows about its attempt. Cloning it is cheap.
+#[derive(Clone)]
+pub struct StageContext(Arc<Attempt>);
+
+/// One attempt of one stage, as its context sees it.
+pub(crate) struct Attempt {
+    pub(crate) record: TaskRecord,
+    pub(crate) stage: Name,
+    pub(crate) stage_number: u32,
+    pub(crate) stage_count: u32,
+    pub(crate) deadline: Instant,
+    pub(crate) cancellation: CancellationToken,
+    pub(crate) reports: Arc<Reports>,
+    pub(crate) ids: Ids,
+    pub(crate) follow_ups: Mutex<Vec<NewTask>>,
+}
+
+/// Where a stage leaves its latest progress for the next heartbeat to carry.
+#[derive(Default)]
+pub(crate) struct Reports {
+    latest: Mutex<Option<Progress>>,
+    /// Shared by all executions of a runtime: tells the heartbeats that there is something to carry.
+    pub(crate) arrived: Arc<Notify>,
+}
+
+impl Reports {
+    pub(crate) const fn new(arrived: Arc<Notify>) -> Self {
+        Self {
+            latest: Mutex::new(None),
+            arrived,
+        }
+    }
+
+    pub(crate) fn leave(&self, progress: Progress) {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+        self.arrived.notify_one();
+    }
+
+    /// Puts a report back that could not be carried, unless there is a newer one.
+    pub(crate) fn put_back(&self, progress: Progress) {
+        self.latest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(progress);
+    }
+
+    pub(crate) fn take(&self) -> Option<Progress> {
+        self.latest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+impl StageContext {
+    pub(crate) fn new(attempt: Attempt) -> Self {
+        Self(Arc::new(attempt))
+    }
+
+    /// Makes a context for calling a stage in a unit test, outside any runtime.
+    ///
+    /// Progress and follow-up tasks go nowhere; nobody cancels it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use artos_core::{StageContext, StageResult};
+    ///
+    /// async fn double(cx: StageContext, number: u64) -> StageResult<u64> {
+    ///     cx.progress(100, "done");
+    ///     Ok(number * 2)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// assert_eq!(double(StageContext::for_test("double"), 21).await.unwrap(), 42);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn for_test(stage: &str) -> Self {
+        let ids = Ids::default();
+        let task = Submission::bare(Name::from_static("test")).encode(&ids);
+        let record = crate::machine::insert(&task, ids.now());
+        Self::new(Attempt {
+            record,
+            stage: Name::from(stage),
+            stage_number: 1,
+            stage_count: 1,
+            deadline: Instant::now() + Duration::from_secs(60 * 60),
+            cancellation: CancellationToken::new(),
+            reports: Arc::default(),
+            ids,
+            follow_ups: Mutex::default(),
+        })
+    }
+
+    /// Returns the id of the task.
+    #[must_use]
+    pub fn task_id(&self) -> TaskId {
+        self.0.record.id
+    }
+
+    /// Returns the kind of the task.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.0.record.kind
+    }
+
+    /// Returns the name of the stage.
+    #[must_use]
+    pub fn stage(&self) -> &str {
+        &self.0.stage
+    }
+
+    /// Returns the number of this attempt of this stage, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.0.record.attempt
+    }
+
+    /// Returns the labels the task was submitted with.
+    #[must_use]
+    pub fn labels(&self) -> &Labels {
+        &self.0.record.labels
+    }
+
+    /// Returns the organization the task belongs to, if it was submitted with one.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.0.record.tenant.as_deref()
+    }
+
+    /// Returns when the task was submitted, by the store's clock.
+    #[must_use]
+    pub fn submitted_at(&self) -> Timestamp {
+        self.0.record.created_at
+    }
+
+    /// Returns when this attempt is stopped: by its timeout or the task's deadline, what comes first.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.0.deadline
+    }
+
+    /// Reports how much of the stage is done, from 0 to 100, and what it is doing.
+    ///
+    /// It returns at once and may be called as often as one likes: only the latest report travels,
+    /// with the next heartbeat.
+    pub fn progress(&self, percent: u8, message: impl Into<String>) {
+        self.0
+            .reports
+            .leave(self.0.progress(percent.min(100), message.into()));
+    }
+
+    /// Waits until the task should stop: somebody cancelled it, the runtime shuts down, or the
+    /// lease is lost. A stage that sees this should clean up and return
+    /// [`StageError::cancelled`](crate::StageError::cancelled), whichever it is; one that does not
+    /// return soon is dropped.
+    pub async fn cancelled(&self) {
+        self.0.cancellation.cancelled().await;
+    }
+
+    /// Returns whether the task should stop; for loops without an await.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancellation.is_cancelled()
+    }
+
+    /// Returns a token that is cancelled when the task should stop, to hand to other code.
+    #[must_use]
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.0.cancellation
+    }
+
+    /// Returns a text that is the same in every attempt of this stage of this task, and different
+    /// anywhere else: an idempotency key to hand to outside services.
+    #[must_use]
+    pub fn idempotency_token(&self) -> String {
+        format!("{}/{}", self.0.record.id, self.0.stage)
+    }
+
+    /// Submits another task together with this stage's success: both are recorded in one atomic
+    /// step, or neither. If this attempt does not succeed, the task is not submitted.
+    ///
+    /// Returns the id the task will have.
+    ///
+    /// # Errors
+    ///
+    /// A fatal error around [`SubmitError`](crate::SubmitError) if the task does not encode or
+    /// breaks a limit.
+    pub fn follow_up<T: Task>(&self, task: impl Into<Submission<T>>) -> StageResult<TaskId> {
+        // A task that does not encode now never will.
+        let task = task
+            .into()
+            .into_new_task(&self.0.ids)
+            .map_err(StageError::fatal)?;
+        let id = task.id;
+        self.0
+            .follow_ups
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(task);
+        Ok(id)
+    }
+
+    pub(crate) fn take_follow_ups(&self) -> Vec<NewTask> {
+        std::mem::take(
+            &mut *self
+                .0
+                .follow_ups
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+}
+
+impl Attempt {
+    pub(crate) fn progress(&self, percent: u8, message: String) -> Progress {
+        Progress {
+            stage: self.stage.clone(),
+            stage_number: self.stage_number,
+            stage_count: self.stage_count,
+            percent,
+            message: crate::stage_error::shorten(message),
+            updated_at: self.record.updated_at,
+        }
+    }
+}
+
+impl fmt::Debug for StageContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StageContext")
+            .field("task_id", &self.task_id())
+            .field("kind", &self.kind())
+            .field("stage", &self.stage())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
