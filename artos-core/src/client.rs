@@ -63,21 +63,12 @@ impl Client {
     /// Makes a client whose task ids come from this clock and randomness, for tests that must come
     /// out the same every time.
     pub fn deterministic(store: impl TaskStore, clock: impl Clock, random: Random) -> Self {
-        let ids = Ids {
-            clock: Arc::new(clock),
-            random: Arc::new(random),
-        };
+        let ids = Ids { clock: Arc::new(clock), random: Arc::new(random) };
         Self::with_ids(Arc::new(store), ids)
     }
 
     pub(crate) fn with_ids(store: Arc<dyn TaskStore>, ids: Ids) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                store,
-                ids,
-                inserts: OnceLock::new(),
-            }),
-        }
+        Self { shared: Arc::new(Shared { store, ids, inserts: OnceLock::new() }) }
     }
 
     /// Submits a task. Set options on what this returns, then await it.
@@ -92,10 +83,7 @@ impl Client {
     ///
     /// A future that is dropped after its first poll may or may not have submitted the task.
     pub fn submit<T: Task>(&self, task: impl Into<Submission<T>>) -> Submit<'_, T> {
-        Submit {
-            client: self,
-            submission: task.into(),
-        }
+        Submit { client: self, submission: task.into() }
     }
 
     /// Submits many tasks in one group. Returns a handle for each, in order.
@@ -129,11 +117,7 @@ impl Client {
         let found = self.get(id).await?.ok_or(TaskError::Unknown { id })?;
         if found.kind != T::KIND {
             let expected = Name::from_static(T::KIND);
-            return Err(TaskError::WrongKind {
-                id,
-                found: found.kind,
-                expected,
-            });
+            return Err(TaskError::WrongKind { id, found: found.kind, expected });
         }
         Ok(TaskHandle::new(self.clone(), id))
     }
@@ -200,16 +184,10 @@ impl Client {
         id: TaskId,
         idempotency_key: Option<Name>,
     ) -> Result<TaskId, RetryError> {
-        let found = self
-            .find(id, Part::Input)
-            .await?
-            .ok_or(RetryError::Unknown { id })?;
+        let found = self.find(id, Part::Input).await?.ok_or(RetryError::Unknown { id })?;
         let (record, input) = (found.record, found.payload.unwrap_or_default());
         if !matches!(record.state, TaskState::Failed | TaskState::Cancelled) {
-            return Err(RetryError::NotFailed {
-                id,
-                state: record.state,
-            });
+            return Err(RetryError::NotFailed { id, state: record.state });
         }
         let checkpoint = match &record.stage {
             Some(stage) => {
@@ -234,9 +212,7 @@ impl Client {
             checkpoint,
         };
         let ids = self.insert(vec![task]).await?;
-        ids.into_iter()
-            .next()
-            .ok_or_else(|| SubmitError::NoExecutor.into())
+        ids.into_iter().next().ok_or_else(|| SubmitError::NoExecutor.into())
     }
 
     /// Follows a task's changes.
@@ -260,35 +236,22 @@ impl Client {
         let nobody = TaskId::from_uuid(uuid::Uuid::nil());
         match tokio::time::timeout(patience, self.find(nobody, Part::Record)).await {
             Ok(answer) => answer.map(|_| ()),
-            Err(_) => Err(StoreError::unavailable(format!(
-                "no answer within {patience:?}"
-            ))),
+            Err(_) => Err(StoreError::unavailable(format!("no answer within {patience:?}"))),
         }
     }
 
     /// Inserts tasks through the group commit; the ids of the tasks that are now in the store.
     async fn insert(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>, SubmitError> {
-        let asked: Vec<_> = tasks
-            .iter()
-            .map(|task| (task.id, task.idempotency_key.clone()))
-            .collect();
+        let asked: Vec<_> =
+            tasks.iter().map(|task| (task.id, task.idempotency_key.clone())).collect();
         let replies = self.committer()?.commit(tasks).await;
-        let replies = replies
-            .map_err(|_| SubmitError::NoExecutor)?
-            .map_err(SubmitError::Store)?;
+        let replies = replies.map_err(|_| SubmitError::NoExecutor)?.map_err(SubmitError::Store)?;
         let resolve = |(reply, (id, key)): (Inserted, (TaskId, Option<Name>))| match reply {
             Inserted::Created => Ok(id),
-            Inserted::Existing {
-                id: existing,
-                same_input: true,
-            } => Ok(existing),
-            Inserted::Existing {
-                id: existing,
-                same_input: false,
-            } => Err(SubmitError::IdempotencyConflict {
-                key: key.unwrap_or("".into()),
-                existing,
-            }),
+            Inserted::Existing { id: existing, same_input: true } => Ok(existing),
+            Inserted::Existing { id: existing, same_input: false } => {
+                Err(SubmitError::IdempotencyConflict { key: key.unwrap_or("".into()), existing })
+            }
         };
         replies.into_iter().zip(asked).map(resolve).collect()
     }
@@ -310,9 +273,7 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("store", &self.shared.store)
-            .finish()
+        f.debug_struct("Client").field("store", &self.shared.store).finish()
     }
 }
 
@@ -330,11 +291,7 @@ impl Commit for Inserts {
     }
 
     fn bytes(item: &NewTask) -> usize {
-        item.input.len()
-            + item
-                .checkpoint
-                .as_ref()
-                .map_or(0, |(_, payload)| payload.len())
+        item.input.len() + item.checkpoint.as_ref().map_or(0, |(_, payload)| payload.len())
     }
 }
 
@@ -390,10 +347,7 @@ impl<'a, T: Task> Submit<'a, T> {
             let asked = task.id;
             let ids = client.insert(vec![task]).await?;
             let id = ids.into_iter().next().ok_or(SubmitError::NoExecutor)?;
-            Ok(Submitted {
-                handle: TaskHandle::new(client.clone(), id),
-                replayed: id != asked,
-            })
+            Ok(Submitted { handle: TaskHandle::new(client.clone(), id), replayed: id != asked })
         }
     }
 }

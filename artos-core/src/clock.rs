@@ -55,10 +55,7 @@ impl TokioClock {
     /// Makes a clock that reads `start` the first time it is asked.
     #[must_use]
     pub const fn starting_at(start: Timestamp) -> Self {
-        Self {
-            start,
-            origin: OnceLock::new(),
-        }
+        Self { start, origin: OnceLock::new() }
     }
 }
 

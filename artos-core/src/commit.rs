@@ -58,9 +58,7 @@ impl<C: Commit> Committer<C> {
     /// Dropping the future after its first poll does not take the items back.
     pub(crate) async fn commit(&self, items: Vec<C::Item>) -> Result<Replies<C::Reply>, Gone> {
         let (reply, replies) = oneshot::channel();
-        self.entries
-            .send(Entry { items, reply })
-            .map_err(|_| Gone)?;
+        self.entries.send(Entry { items, reply }).map_err(|_| Gone)?;
         replies.await.map_err(|_| Gone)
     }
 }
@@ -97,11 +95,7 @@ struct Group<C: Commit> {
 
 impl<C: Commit> Default for Group<C> {
     fn default() -> Self {
-        Self {
-            items: Vec::new(),
-            bytes: 0,
-            entries: Vec::new(),
-        }
+        Self { items: Vec::new(), bytes: 0, entries: Vec::new() }
     }
 }
 
@@ -128,11 +122,7 @@ impl<C: Commit> Group<C> {
                 for (count, reply) in self.entries {
                     let own = replies.by_ref().take(count).collect::<Vec<_>>();
                     // A store that answers too few items broke its contract; nobody may hang on it.
-                    let own = if own.len() == count {
-                        Ok(own)
-                    } else {
-                        Err(too_few(count))
-                    };
+                    let own = if own.len() == count { Ok(own) } else { Err(too_few(count)) };
                     let _ = reply.send(own);
                 }
             }

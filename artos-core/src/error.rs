@@ -135,11 +135,7 @@ pub struct StartError {
 }
 
 fn list(problems: &[StartProblem]) -> String {
-    problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// One reason why a runtime did not start.

@@ -22,11 +22,7 @@ pub struct TaskHandle<T> {
 
 impl<T: Task> TaskHandle<T> {
     pub(crate) const fn new(client: Client, id: TaskId) -> Self {
-        Self {
-            client,
-            id,
-            task: PhantomData,
-        }
+        Self { client, id, task: PhantomData }
     }
 
     /// Returns the task's id; [`Client::attach`] makes a handle of it in any process.
@@ -41,10 +37,7 @@ impl<T: Task> TaskHandle<T> {
     ///
     /// [`TaskError::Unknown`] if the task was pruned, or the store's error.
     pub async fn record(&self) -> Result<TaskRecord, TaskError> {
-        self.client
-            .get(self.id)
-            .await?
-            .ok_or(TaskError::Unknown { id: self.id })
+        self.client.get(self.id).await?.ok_or(TaskError::Unknown { id: self.id })
     }
 
     /// Waits until the task is terminal and returns its output.
@@ -61,12 +54,7 @@ impl<T: Task> TaskHandle<T> {
     /// Dropping the future does nothing to the task.
     pub async fn wait(&self) -> Result<T::Output, TaskError> {
         let id = self.id;
-        let found = self
-            .client
-            .watch(id)
-            .terminal()
-            .await?
-            .ok_or(TaskError::Unknown { id })?;
+        let found = self.client.watch(id).terminal().await?.ok_or(TaskError::Unknown { id })?;
         let Found { record, payload } = found;
         match record.state {
             TaskState::Completed => decode(&payload.unwrap_or_default())
@@ -83,23 +71,20 @@ impl<T: Task> TaskHandle<T> {
     /// Reports that follow each other quickly are merged: the stream always gives the latest.
     pub fn progress(&self) -> impl Stream<Item = Progress> + Send + Unpin + use<T> {
         let watch = self.client.watch(self.id);
-        Box::pin(stream::unfold(
-            (watch, None),
-            |(mut watch, last)| async move {
-                loop {
-                    let record = watch.changed().await.ok().flatten()?;
-                    if record.progress.is_some() && record.progress != last {
-                        return record
-                            .progress
-                            .clone()
-                            .map(|progress| (progress, (watch, record.progress)));
-                    }
-                    if record.is_terminal() {
-                        return None;
-                    }
+        Box::pin(stream::unfold((watch, None), |(mut watch, last)| async move {
+            loop {
+                let record = watch.changed().await.ok().flatten()?;
+                if record.progress.is_some() && record.progress != last {
+                    return record
+                        .progress
+                        .clone()
+                        .map(|progress| (progress, (watch, record.progress)));
                 }
-            },
-        ))
+                if record.is_terminal() {
+                    return None;
+                }
+            }
+        }))
     }
 
     /// Asks to cancel the task; see [`Client::cancel`].
@@ -134,11 +119,7 @@ fn failed(id: TaskId, failure: Option<Failure>) -> TaskError {
 
 impl<T> Clone for TaskHandle<T> {
     fn clone(&self) -> Self {
-        Self {
-            client: self.client.clone(),
-            id: self.id,
-            task: PhantomData,
-        }
+        Self { client: self.client.clone(), id: self.id, task: PhantomData }
     }
 }
 

@@ -53,16 +53,9 @@ impl ChangeHub {
     #[must_use]
     pub fn subscribe(&self, topic: Topic) -> Changes {
         let notify = Arc::new(Notify::new());
-        self.shared
-            .topics()
-            .entry(topic.clone())
-            .or_default()
-            .push(Arc::downgrade(&notify));
+        self.shared.topics().entry(topic.clone()).or_default().push(Arc::downgrade(&notify));
         self.shared.subscribers.fetch_add(1, Ordering::SeqCst);
-        Changes {
-            notify,
-            subscription: Some((topic, Arc::clone(&self.shared))),
-        }
+        Changes { notify, subscription: Some((topic, Arc::clone(&self.shared))) }
     }
 
     /// Wakes everybody who listens to the topic.
@@ -79,13 +72,7 @@ impl ChangeHub {
 
     /// Wakes everybody, for when it is unknown what changed (a lost connection that came back).
     pub fn publish_all(&self) {
-        for notify in self
-            .shared
-            .topics()
-            .values()
-            .flatten()
-            .filter_map(Weak::upgrade)
-        {
+        for notify in self.shared.topics().values().flatten().filter_map(Weak::upgrade) {
             notify.notify_one();
         }
     }
@@ -100,10 +87,7 @@ impl ChangeHub {
 impl fmt::Debug for ChangeHub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChangeHub")
-            .field(
-                "subscribers",
-                &self.shared.subscribers.load(Ordering::SeqCst),
-            )
+            .field("subscribers", &self.shared.subscribers.load(Ordering::SeqCst))
             .finish()
     }
 }
@@ -118,10 +102,7 @@ impl Changes {
     /// Makes a subscription that never hears anything, for a store without hints.
     #[must_use]
     pub fn never() -> Self {
-        Self {
-            notify: Arc::new(Notify::new()),
-            subscription: None,
-        }
+        Self { notify: Arc::new(Notify::new()), subscription: None }
     }
 
     /// Waits until something may have changed since the last call.

@@ -41,10 +41,7 @@ impl<In: Payload, Out: Payload> Pipeline<In, Out> {
     where
         S: Stage<Input = In, Output = Out>,
     {
-        Self {
-            stages: vec![ErasedStage::new(name, stage)],
-            types: PhantomData,
-        }
+        Self { stages: vec![ErasedStage::new(name, stage)], types: PhantomData }
     }
 
     /// Appends a stage that takes what the pipeline has returned so far.
@@ -53,10 +50,7 @@ impl<In: Payload, Out: Payload> Pipeline<In, Out> {
         S: Stage<Input = Out>,
     {
         self.stages.push(ErasedStage::new(name, stage));
-        Pipeline {
-            stages: self.stages,
-            types: PhantomData,
-        }
+        Pipeline { stages: self.stages, types: PhantomData }
     }
 
     /// Returns the names of the stages, in order.
@@ -71,9 +65,7 @@ impl<In: Payload, Out: Payload> Pipeline<In, Out> {
 
 impl<In, Out> fmt::Debug for Pipeline<In, Out> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.stages.iter().map(|stage| &stage.name))
-            .finish()
+        f.debug_list().entries(self.stages.iter().map(|stage| &stage.name)).finish()
     }
 }
 
@@ -150,11 +142,7 @@ pub(crate) fn decode<T: Payload>(payload: &[u8]) -> Result<T, String> {
         let wanted = std::any::type_name::<T>();
         match explained {
             Err(explained) if explained.path().iter().next().is_some() => {
-                format!(
-                    "at `{}`: {}; expected {wanted}",
-                    explained.path(),
-                    explained.inner()
-                )
+                format!("at `{}`: {}; expected {wanted}", explained.path(), explained.inner())
             }
             _ => format!("{error}; expected {wanted}"),
         }

@@ -35,10 +35,7 @@ impl Random {
     }
 
     const fn from_generator(generator: fastrand::Rng) -> Self {
-        Self {
-            generator: Mutex::new(generator),
-            last_id: AtomicU64::new(0),
-        }
+        Self { generator: Mutex::new(generator), last_id: AtomicU64::new(0) }
     }
 
     /// Draws a number from 0 up to, but not including, 1.
@@ -63,9 +60,8 @@ impl Random {
         // More than 4,096 ids in a millisecond run ahead of the clock instead of repeating.
         let last = match self
             .last_id
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
-                Some(next(last))
-            }) {
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)))
+        {
             Ok(last) | Err(last) => last,
         };
         let id = u128::from(next(last));
@@ -81,12 +77,7 @@ impl Random {
     }
 
     fn draw<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
-        draw(
-            &mut self
-                .generator
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        draw(&mut self.generator.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -115,11 +106,7 @@ mod tests {
     fn the_same_seed_draws_the_same_numbers() {
         let draw = |seed| {
             let random = Random::from_seed(seed);
-            (
-                random.fraction(),
-                random.worker_id(),
-                random.task_id(Timestamp::default()),
-            )
+            (random.fraction(), random.worker_id(), random.task_id(Timestamp::default()))
         };
         assert_eq!(draw(1), draw(1));
         assert_ne!(draw(1), draw(2));

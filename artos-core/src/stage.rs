@@ -67,10 +67,7 @@ pub trait Stage: Send + Sync + 'static {
     where
         Self: Sized,
     {
-        WithOptions {
-            stage: self,
-            options,
-        }
+        WithOptions { stage: self, options }
     }
 }
 
@@ -162,10 +159,7 @@ where
     In: Payload,
     Out: Payload,
 {
-    StageFn {
-        function,
-        types: PhantomData::<fn(In) -> Out>,
-    }
+    StageFn { function, types: PhantomData::<fn(In) -> Out> }
 }
 
 struct StageFn<F, In, Out> {

@@ -42,10 +42,7 @@ pub(crate) struct Reports {
 
 impl Reports {
     pub(crate) const fn new(arrived: Arc<Notify>) -> Self {
-        Self {
-            latest: Mutex::new(None),
-            arrived,
-        }
+        Self { latest: Mutex::new(None), arrived }
     }
 
     pub(crate) fn leave(&self, progress: Progress) {
@@ -55,17 +52,11 @@ impl Reports {
 
     /// Puts a report back that could not be carried, unless there is a newer one.
     pub(crate) fn put_back(&self, progress: Progress) {
-        self.latest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(progress);
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(progress);
     }
 
     pub(crate) fn take(&self) -> Option<Progress> {
-        self.latest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -164,9 +155,7 @@ impl StageContext {
     /// It returns at once and may be called as often as one likes: only the latest report travels,
     /// with the next heartbeat.
     pub fn progress(&self, percent: u8, message: impl Into<String>) {
-        self.0
-            .reports
-            .leave(self.0.progress(percent.min(100), message.into()));
+        self.0.reports.leave(self.0.progress(percent.min(100), message.into()));
     }
 
     /// Waits until the task should stop: somebody cancelled it, the runtime shuts down, or the
@@ -207,27 +196,14 @@ impl StageContext {
     /// breaks a limit.
     pub fn follow_up<T: Task>(&self, task: impl Into<Submission<T>>) -> StageResult<TaskId> {
         // A task that does not encode now never will.
-        let task = task
-            .into()
-            .into_new_task(&self.0.ids)
-            .map_err(StageError::fatal)?;
+        let task = task.into().into_new_task(&self.0.ids).map_err(StageError::fatal)?;
         let id = task.id;
-        self.0
-            .follow_ups
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(task);
+        self.0.follow_ups.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         Ok(id)
     }
 
     pub(crate) fn take_follow_ups(&self) -> Vec<NewTask> {
-        std::mem::take(
-            &mut *self
-                .0
-                .follow_ups
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        std::mem::take(&mut *self.0.follow_ups.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -32,16 +32,9 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct StageError(Kind);
 
 pub(crate) enum Kind {
-    Retry {
-        source: BoxError,
-        after: Option<Duration>,
-    },
-    Fatal {
-        source: BoxError,
-    },
-    Snooze {
-        delay: Duration,
-    },
+    Retry { source: BoxError, after: Option<Duration> },
+    Fatal { source: BoxError },
+    Snooze { delay: Duration },
     Cancelled,
 }
 
@@ -49,25 +42,17 @@ impl StageError {
     /// The attempt failed; try again with the stage's backoff. The same as a plain `?`, for values
     /// that are not errors by themselves, such as a message or an `anyhow::Error`.
     pub fn retry(source: impl Into<BoxError>) -> Self {
-        Self(Kind::Retry {
-            source: source.into(),
-            after: None,
-        })
+        Self(Kind::Retry { source: source.into(), after: None })
     }
 
     /// The attempt failed; try again after exactly this long, such as a `Retry-After` asks for.
     pub fn retry_after(delay: Duration, source: impl Into<BoxError>) -> Self {
-        Self(Kind::Retry {
-            source: source.into(),
-            after: Some(delay),
-        })
+        Self(Kind::Retry { source: source.into(), after: Some(delay) })
     }
 
     /// The task failed for good; no further attempt is made.
     pub fn fatal(source: impl Into<BoxError>) -> Self {
-        Self(Kind::Fatal {
-            source: source.into(),
-        })
+        Self(Kind::Fatal { source: source.into() })
     }
 
     /// Nothing is wrong, but it is too early: run this stage again after `delay`, without

@@ -241,10 +241,7 @@ pub enum StoreError {
 impl StoreError {
     /// Makes an [`Unavailable`](Self::Unavailable) without a source.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self::Unavailable {
-            message: message.into(),
-            source: None,
-        }
+        Self::Unavailable { message: message.into(), source: None }
     }
 
     /// Returns whether the same call may succeed later without anybody's help.

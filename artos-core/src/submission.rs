@@ -60,10 +60,7 @@ impl<T: Task> Submission<T> {
     /// Wraps a task with the defaults: its kind's queue, priority 0, as soon as possible.
     pub fn new(task: T) -> Self {
         let kind = Name::from_static(T::KIND);
-        Self {
-            task,
-            options: Options::new(kind, Name::from_static(T::QUEUE)),
-        }
+        Self { task, options: Options::new(kind, Name::from_static(T::QUEUE)) }
     }
 
     /// Lets the task wait in another queue than its kind's.
@@ -117,14 +114,9 @@ impl<T: Task> Submission<T> {
 
     pub(crate) fn into_new_task(self, ids: &Ids) -> Result<NewTask, SubmitError> {
         let kind = self.options.kind.clone();
-        let input = encode(&self.task).map_err(|error| SubmitError::Encode {
-            kind,
-            message: error.to_string(),
-        })?;
-        let task = NewTask {
-            input,
-            ..self.options.encode(ids)
-        };
+        let input = encode(&self.task)
+            .map_err(|error| SubmitError::Encode { kind, message: error.to_string() })?;
+        let task = NewTask { input, ..self.options.encode(ids) };
         check(&task)?;
         Ok(task)
     }
@@ -208,10 +200,7 @@ impl Ids {
 
 impl Default for Ids {
     fn default() -> Self {
-        Self {
-            clock: Arc::new(SystemClock),
-            random: Arc::new(Random::from_entropy()),
-        }
+        Self { clock: Arc::new(SystemClock), random: Arc::new(Random::from_entropy()) }
     }
 }
 
@@ -223,17 +212,10 @@ pub(crate) fn is_good_name(name: &str) -> bool {
 /// Checks the limits that hold for every store.
 fn check(task: &NewTask) -> Result<(), SubmitError> {
     let bad = |what, message: String| {
-        Err(SubmitError::Invalid {
-            kind: task.kind.clone(),
-            what,
-            message,
-        })
+        Err(SubmitError::Invalid { kind: task.kind.clone(), what, message })
     };
     if task.input.len() > PAYLOAD_BYTES_MAX {
-        let message = format!(
-            "{} bytes, expected at most {PAYLOAD_BYTES_MAX}",
-            task.input.len()
-        );
+        let message = format!("{} bytes, expected at most {PAYLOAD_BYTES_MAX}", task.input.len());
         return bad("payload", message);
     }
     for (what, name) in [("kind", &task.kind), ("queue", &task.queue)] {
@@ -241,10 +223,7 @@ fn check(task: &NewTask) -> Result<(), SubmitError> {
             return bad(what, expected(name, NAME_BYTES_MAX));
         }
     }
-    for (what, text) in [
-        ("idempotency key", &task.idempotency_key),
-        ("tenant", &task.tenant),
-    ] {
+    for (what, text) in [("idempotency key", &task.idempotency_key), ("tenant", &task.tenant)] {
         if let Some(text) = text
             && (text.is_empty() || text.len() > TEXT_BYTES_MAX || text.contains(char::is_control))
         {
@@ -252,10 +231,7 @@ fn check(task: &NewTask) -> Result<(), SubmitError> {
         }
     }
     if task.labels.len() > LABELS_MAX {
-        let message = format!(
-            "{} labels, expected at most {LABELS_MAX}",
-            task.labels.len()
-        );
+        let message = format!("{} labels, expected at most {LABELS_MAX}", task.labels.len());
         return bad("set of labels", message);
     }
     for (key, value) in &task.labels {

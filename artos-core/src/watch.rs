@@ -23,12 +23,7 @@ impl Watch {
     pub(crate) fn new(store: Arc<dyn TaskStore>, id: TaskId) -> Self {
         // Subscribed before the first look, so that no change falls in between.
         let changes = store.changes(Topic::Task(id));
-        Self {
-            store,
-            id,
-            changes,
-            seen: 0,
-        }
+        Self { store, id, changes, seen: 0 }
     }
 
     /// Counts the record of this revision as seen: [`changed`](Self::changed) returns a later one.
@@ -53,16 +48,13 @@ impl Watch {
     ///
     /// Dropping the future loses nothing.
     pub async fn changed(&mut self) -> StoreResult<Option<TaskRecord>> {
-        let found = self
-            .find(Part::Record, |record, seen| record.revision != seen)
-            .await?;
+        let found = self.find(Part::Record, |record, seen| record.revision != seen).await?;
         Ok(found.map(|found| found.record))
     }
 
     /// Waits until the task is terminal, and returns it with its output.
     pub(crate) async fn terminal(&mut self) -> StoreResult<Option<Found>> {
-        self.find(Part::Output, |record, _| record.is_terminal())
-            .await
+        self.find(Part::Output, |record, _| record.is_terminal()).await
     }
 
     async fn find(
@@ -88,9 +80,6 @@ impl Watch {
 
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch")
-            .field("id", &self.id)
-            .field("seen", &self.seen)
-            .finish()
+        f.debug_struct("Watch").field("id", &self.id).field("seen", &self.seen).finish()
     }
 }

@@ -107,10 +107,7 @@ pub fn claim(
     record.state = TaskState::Running;
     record.epoch = record.epoch.next();
     record.attempt = record.attempt.saturating_add(1);
-    record.lease = Some(LeaseHolder {
-        worker,
-        expires_at: now + lease_for,
-    });
+    record.lease = Some(LeaseHolder { worker, expires_at: now + lease_for });
     record.settled_by = None;
     record.started_at.get_or_insert(now);
     touch(record, now);
@@ -131,15 +128,9 @@ pub fn heartbeat(
     now: Timestamp,
 ) -> Result<bool, Stale> {
     let holder = check_lease(record, lease, now)?;
-    record.lease = Some(LeaseHolder {
-        expires_at: now + lease_for,
-        ..holder
-    });
+    record.lease = Some(LeaseHolder { expires_at: now + lease_for, ..holder });
     if let Some(report) = report {
-        record.progress = Some(Report {
-            updated_at: now,
-            ..report.clone()
-        });
+        record.progress = Some(Report { updated_at: now, ..report.clone() });
         touch(record, now);
     }
     Ok(record.cancel_requested)
@@ -174,10 +165,7 @@ pub fn settle(
             record.snoozes = 0;
             record.interrupts = 0;
             record.failure = None;
-            record.progress = Some(Report {
-                updated_at: now,
-                ..checkpoint.progress.clone()
-            });
+            record.progress = Some(Report { updated_at: now, ..checkpoint.progress.clone() });
             if record.cancel_requested {
                 // The output is kept, so a later retry can go on from here.
                 finish(record, TaskState::Cancelled, now);
@@ -188,10 +176,7 @@ pub fn settle(
             finish(record, TaskState::Completed, now);
         }
         Outcome::Retry { failure, delay } => {
-            record.failure = Some(Failure {
-                at: now,
-                ..failure.clone()
-            });
+            record.failure = Some(Failure { at: now, ..failure.clone() });
             wait(record, *delay, now);
         }
         Outcome::Snooze { delay } => {
@@ -200,10 +185,7 @@ pub fn settle(
             wait(record, *delay, now);
         }
         Outcome::Fail { failure } => {
-            record.failure = Some(Failure {
-                at: now,
-                ..failure.clone()
-            });
+            record.failure = Some(Failure { at: now, ..failure.clone() });
             finish(record, TaskState::Failed, now);
         }
         Outcome::Cancel => finish(record, TaskState::Cancelled, now),
@@ -250,10 +232,7 @@ pub fn rescue(record: &mut TaskRecord, now: Timestamp) -> bool {
         cause: FailureCause::LeaseLost,
         stage: record.stage.clone(),
         attempt: record.attempt,
-        message: format!(
-            "the lease of worker {} lapsed at {}",
-            holder.worker, holder.expires_at
-        ),
+        message: format!("the lease of worker {} lapsed at {}", holder.worker, holder.expires_at),
         at: now,
     });
     record.epoch = record.epoch.next();

@@ -52,27 +52,17 @@ impl Stale {
     pub(super) const fn lease(record: &TaskRecord, lease: Lease) -> Self {
         let (task_id, held) = (lease.task_id, lease.epoch);
         if record.epoch.0 != held.0 {
-            Self::Epoch {
-                task_id,
-                found: record.epoch,
-                held,
-            }
+            Self::Epoch { task_id, found: record.epoch, held }
         } else if matches!(record.state, TaskState::Running) {
             Self::Lapsed { task_id, held }
         } else {
-            Self::Settled {
-                task_id,
-                state: record.state,
-                held,
-            }
+            Self::Settled { task_id, state: record.state, held }
         }
     }
 
     pub(super) fn checkpoint(record: &TaskRecord, lease: Lease, checkpoint: &Checkpoint) -> Self {
         let name = |stage: &Option<crate::model::Name>| {
-            stage
-                .as_ref()
-                .map_or_else(|| String::from("the first"), ToString::to_string)
+            stage.as_ref().map_or_else(|| String::from("the first"), ToString::to_string)
         };
         Self::Checkpoint {
             task_id: lease.task_id,

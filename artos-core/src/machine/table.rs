@@ -26,18 +26,8 @@ const SITUATIONS: [Situation; 6] = [
     situation("Running", TaskState::Running, false, false),
     situation("Running, cancel requested", TaskState::Running, true, false),
     situation("Running, lease lapsed", TaskState::Running, false, true),
-    situation(
-        "Running, lapsed, cancel requested",
-        TaskState::Running,
-        true,
-        true,
-    ),
-    situation(
-        "Completed, Failed, Cancelled",
-        TaskState::Completed,
-        false,
-        false,
-    ),
+    situation("Running, lapsed, cancel requested", TaskState::Running, true, true),
+    situation("Completed, Failed, Cancelled", TaskState::Completed, false, false),
 ];
 
 const fn situation(
@@ -46,12 +36,7 @@ const fn situation(
     cancel_requested: bool,
     lapsed: bool,
 ) -> Situation {
-    Situation {
-        title,
-        state,
-        cancel_requested,
-        lapsed,
-    }
+    Situation { title, state, cancel_requested, lapsed }
 }
 
 /// Everything that can happen to a task.
@@ -127,10 +112,7 @@ pub fn diagram() -> String {
     for (from, to, event) in edges {
         let _ = writeln!(diagram, "    {from:?} --> {to:?}: {event}");
     }
-    for state in TaskState::ALL
-        .into_iter()
-        .filter(|state| state.is_terminal())
-    {
+    for state in TaskState::ALL.into_iter().filter(|state| state.is_terminal()) {
         let _ = writeln!(diagram, "    {state:?} --> [*]: prune");
     }
     diagram
@@ -168,10 +150,7 @@ fn cell(situation: Situation, event: Event) -> String {
 /// Lets an event happen to a sample record; `None` if the machine refuses it.
 fn happen(situation: Situation, event: Event) -> Option<TaskRecord> {
     let mut record = sample(situation);
-    let lease = Lease {
-        task_id: record.id,
-        epoch: record.epoch,
-    };
+    let lease = Lease { task_id: record.id, epoch: record.epoch };
     let minute = Duration::from_secs(60);
     let now = NOW;
     match event {
@@ -221,10 +200,7 @@ fn sample(situation: Situation) -> TaskRecord {
     if situation.state == TaskState::Running {
         let seconds = if situation.lapsed { 0 } else { 30 };
         let expires_at = NOW + Duration::from_secs(seconds);
-        record.lease = Some(LeaseHolder {
-            worker: worker(),
-            expires_at,
-        });
+        record.lease = Some(LeaseHolder { worker: worker(), expires_at });
     }
     record
 }
@@ -253,9 +229,7 @@ fn outcome(kind: OutcomeKind) -> Outcome {
                 updated_at: NOW,
             },
         }),
-        OutcomeKind::Complete => Outcome::Complete {
-            output: Bytes::new(),
-        },
+        OutcomeKind::Complete => Outcome::Complete { output: Bytes::new() },
         OutcomeKind::Retry => Outcome::Retry { failure, delay },
         OutcomeKind::Snooze => Outcome::Snooze { delay },
         OutcomeKind::Fail => Outcome::Fail { failure },

@@ -74,10 +74,7 @@ impl FailureCause {
     /// Returns whether no further attempt can cure it.
     #[must_use]
     pub const fn is_final(self) -> bool {
-        !matches!(
-            self,
-            Self::Error | Self::Panic | Self::Timeout | Self::LeaseLost
-        )
+        !matches!(self, Self::Error | Self::Panic | Self::Timeout | Self::LeaseLost)
     }
 
     /// Returns the cause's name, as stores and logs spell it.

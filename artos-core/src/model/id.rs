@@ -68,8 +68,6 @@ impl FromStr for TaskId {
         {
             return Ok(Self(id));
         }
-        Err(ParseIdError {
-            found: text.chars().take(80).collect(),
-        })
+        Err(ParseIdError { found: text.chars().take(80).collect() })
     }
 }

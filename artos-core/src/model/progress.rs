@@ -23,11 +23,7 @@ pub struct Progress {
 
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} ({}/{}) {}%",
-            self.stage, self.stage_number, self.stage_count, self.percent
-        )?;
+        write!(f, "{} ({}/{}) {}%", self.stage, self.stage_number, self.stage_count, self.percent)?;
         if !self.message.is_empty() {
             write!(f, " {}", self.message)?;
         }

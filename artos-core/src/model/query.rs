@@ -52,18 +52,9 @@ impl Filter {
     pub fn matches(&self, record: &TaskRecord) -> bool {
         (self.states.is_empty() || self.states.contains(&record.state))
             && (self.kinds.is_empty() || self.kinds.contains(&record.kind))
-            && self
-                .queue
-                .as_ref()
-                .is_none_or(|queue| *queue == record.queue)
-            && self
-                .tenant
-                .as_ref()
-                .is_none_or(|tenant| Some(tenant) == record.tenant.as_ref())
-            && self
-                .labels
-                .iter()
-                .all(|(key, value)| record.labels.get(key) == Some(value))
+            && self.queue.as_ref().is_none_or(|queue| *queue == record.queue)
+            && self.tenant.as_ref().is_none_or(|tenant| Some(tenant) == record.tenant.as_ref())
+            && self.labels.iter().all(|(key, value)| record.labels.get(key) == Some(value))
     }
 }
 
@@ -105,9 +96,7 @@ impl FromStr for Cursor {
             return Err(ParseCursorError);
         }
         let id = uuid::Uuid::try_parse(text).map_err(|_| ParseCursorError)?;
-        Ok(Self {
-            after: TaskId::from_uuid(id),
-        })
+        Ok(Self { after: TaskId::from_uuid(id) })
     }
 }
 

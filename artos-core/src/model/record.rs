@@ -117,10 +117,7 @@ impl TaskRecord {
     /// Returns the lease of a claim that just gave this record its epoch.
     #[must_use]
     pub const fn lease_token(&self) -> Lease {
-        Lease {
-            task_id: self.id,
-            epoch: self.epoch,
-        }
+        Lease { task_id: self.id, epoch: self.epoch }
     }
 
     /// Returns whether the task may never change again.

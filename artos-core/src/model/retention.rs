@@ -21,11 +21,7 @@ impl Retention {
     /// Keeps every terminal task for `duration`.
     #[must_use]
     pub const fn all(duration: Duration) -> Self {
-        Self {
-            completed: duration,
-            failed: duration,
-            cancelled: duration,
-        }
+        Self { completed: duration, failed: duration, cancelled: duration }
     }
 
     /// Returns how long a task that ended in `state` is kept; `None` if the state is not terminal.

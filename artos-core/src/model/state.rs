@@ -22,13 +22,8 @@ pub enum TaskState {
 
 impl TaskState {
     /// All states, in the order of a task's life.
-    pub const ALL: [Self; 5] = [
-        Self::Pending,
-        Self::Running,
-        Self::Completed,
-        Self::Failed,
-        Self::Cancelled,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Pending, Self::Running, Self::Completed, Self::Failed, Self::Cancelled];
 
     /// Returns whether a task in this state may never change again.
     #[must_use]
@@ -69,8 +64,6 @@ impl FromStr for TaskState {
         Self::ALL
             .into_iter()
             .find(|state| state.as_str() == text)
-            .ok_or_else(|| ParseStateError {
-                found: text.chars().take(80).collect(),
-            })
+            .ok_or_else(|| ParseStateError { found: text.chars().take(80).collect() })
     }
 }

@@ -25,11 +25,7 @@ pub(crate) struct Failed {
 
 impl Failed {
     pub(crate) const fn new(cause: FailureCause, message: String) -> Self {
-        Self {
-            cause,
-            message,
-            after: None,
-        }
+        Self { cause, message, after: None }
     }
 }
 
@@ -45,11 +41,7 @@ pub(crate) fn before_attempt(record: &TaskRecord, options: &StageOptions) -> Opt
     }
     // The last failure says most; an attempt that vanished leaves a lost lease behind.
     let mut failure = record.failure.clone().unwrap_or_else(|| {
-        failure(
-            record,
-            FailureCause::LeaseLost,
-            String::from("every lease of this stage lapsed"),
-        )
+        failure(record, FailureCause::LeaseLost, String::from("every lease of this stage lapsed"))
     });
     failure.attempt = options.retry.attempts();
     Some(Outcome::Fail { failure })
@@ -67,9 +59,7 @@ pub(crate) fn after_failure(
     if failed.cause.is_final() || record.attempt >= options.retry.attempts() {
         return Outcome::Fail { failure };
     }
-    let delay = failed
-        .after
-        .unwrap_or_else(|| options.retry.delay(record.attempt, fraction));
+    let delay = failed.after.unwrap_or_else(|| options.retry.delay(record.attempt, fraction));
     if would_expire(record, ran_for.saturating_add(delay)) {
         // Waiting for an attempt that can never run would only hide the failure.
         return Outcome::Fail { failure };
@@ -85,10 +75,7 @@ pub(crate) fn after_snooze(
     ran_for: Duration,
 ) -> Outcome {
     if record.snoozes >= options.snoozes_max {
-        let message = format!(
-            "the stage snoozed {} times and never finished",
-            record.snoozes
-        );
+        let message = format!("the stage snoozed {} times and never finished", record.snoozes);
         let failure = failure(record, FailureCause::NeverFinished, message);
         return Outcome::Fail { failure };
     }
@@ -114,13 +101,9 @@ pub(crate) fn after_interrupt(record: &TaskRecord, options: &StageOptions) -> Ou
 pub(crate) fn unknown(record: &TaskRecord, cause: FailureCause, message: String) -> Outcome {
     let waited = record.updated_at.since(record.stage_entered_at);
     if waited >= UNKNOWN_AGE_MAX {
-        return Outcome::Fail {
-            failure: failure(record, cause, message),
-        };
+        return Outcome::Fail { failure: failure(record, cause, message) };
     }
-    expired(record, UNKNOWN_DELAY).unwrap_or(Outcome::Snooze {
-        delay: UNKNOWN_DELAY,
-    })
+    expired(record, UNKNOWN_DELAY).unwrap_or(Outcome::Snooze { delay: UNKNOWN_DELAY })
 }
 
 /// How long a task of unknown kind or stage waits before it is looked at again.
@@ -143,21 +126,14 @@ pub(crate) fn failure(record: &TaskRecord, cause: FailureCause, message: String)
 /// Returns the outcome of a task that is past its deadline `later` than its record's last change.
 fn expired(record: &TaskRecord, later: Duration) -> Option<Outcome> {
     would_expire(record, later).then(|| {
-        let deadline = record
-            .expires_at
-            .map(|at| at.to_string())
-            .unwrap_or_default();
+        let deadline = record.expires_at.map(|at| at.to_string()).unwrap_or_default();
         let message = format!("the task's deadline, {deadline}, passed before it finished");
-        Outcome::Fail {
-            failure: failure(record, FailureCause::Expired, message),
-        }
+        Outcome::Fail { failure: failure(record, FailureCause::Expired, message) }
     })
 }
 
 fn would_expire(record: &TaskRecord, later: Duration) -> bool {
-    record
-        .expires_at
-        .is_some_and(|expires_at| record.updated_at + later >= expires_at)
+    record.expires_at.is_some_and(|expires_at| record.updated_at + later >= expires_at)
 }
 
 #[cfg(test)]

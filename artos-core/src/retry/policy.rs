@@ -32,11 +32,7 @@ pub struct RetryPolicy {
 
 #[derive(Clone)]
 enum Backoff {
-    Exponential {
-        base: Duration,
-        factor: f64,
-        cap: Duration,
-    },
+    Exponential { base: Duration, factor: f64, cap: Duration },
     Custom(Arc<dyn Fn(u32) -> Duration + Send + Sync>),
 }
 
@@ -71,18 +67,10 @@ impl RetryPolicy {
     #[must_use]
     pub const fn exponential(base: Duration) -> Self {
         let cap = Duration::from_secs(60 * 60);
-        let cap = if base.as_nanos() > cap.as_nanos() {
-            base
-        } else {
-            cap
-        };
+        let cap = if base.as_nanos() > cap.as_nanos() { base } else { cap };
         Self {
             attempts_max: 10,
-            backoff: Backoff::Exponential {
-                base,
-                factor: 2.0,
-                cap,
-            },
+            backoff: Backoff::Exponential { base, factor: 2.0, cap },
             jitter: Jitter::Full,
         }
     }
@@ -92,11 +80,7 @@ impl RetryPolicy {
     pub const fn fixed(delay: Duration) -> Self {
         Self {
             attempts_max: 10,
-            backoff: Backoff::Exponential {
-                base: delay,
-                factor: 1.0,
-                cap: delay,
-            },
+            backoff: Backoff::Exponential { base: delay, factor: 1.0, cap: delay },
             jitter: Jitter::None,
         }
     }
@@ -104,11 +88,7 @@ impl RetryPolicy {
     /// Waits as long as `delay` says, without jitter, after the attempt of the given number.
     #[must_use]
     pub fn custom(delay: impl Fn(u32) -> Duration + Send + Sync + 'static) -> Self {
-        Self {
-            attempts_max: 10,
-            backoff: Backoff::Custom(Arc::new(delay)),
-            jitter: Jitter::None,
-        }
+        Self { attempts_max: 10, backoff: Backoff::Custom(Arc::new(delay)), jitter: Jitter::None }
     }
 
     /// Tries once and never again.
@@ -221,10 +201,9 @@ impl fmt::Debug for RetryPolicy {
         let mut out = f.debug_struct("RetryPolicy");
         out.field("attempts_max", &self.attempts_max);
         match &self.backoff {
-            Backoff::Exponential { base, factor, cap } => out
-                .field("base", base)
-                .field("factor", factor)
-                .field("cap", cap),
+            Backoff::Exponential { base, factor, cap } => {
+                out.field("base", base).field("factor", factor).field("cap", cap)
+            }
             Backoff::Custom(_) => out.field("backoff", &"custom"),
         };
         out.field("jitter", &self.jitter).finish()

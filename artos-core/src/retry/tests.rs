@@ -34,20 +34,11 @@ fn record(attempt: u32) -> TaskRecord {
 
 fn options(attempts: u32) -> StageOptions {
     let retry = RetryPolicy::fixed(MINUTE).max_attempts(attempts);
-    StageOptions {
-        retry,
-        snoozes_max: 3,
-        interrupts_max: 3,
-        ..StageOptions::default()
-    }
+    StageOptions { retry, snoozes_max: 3, interrupts_max: 3, ..StageOptions::default() }
 }
 
 fn failed(cause: FailureCause) -> Failed {
-    Failed {
-        cause,
-        message: String::from("boom"),
-        after: None,
-    }
+    Failed { cause, message: String::from("boom"), after: None }
 }
 
 fn cause_of(outcome: &Outcome) -> Option<FailureCause> {
@@ -82,23 +73,15 @@ fn causes_no_attempt_can_cure_fail_at_once() {
 
 #[test]
 fn a_delay_the_stage_asked_for_wins_over_the_policy() {
-    let failed = Failed {
-        after: Some(2 * MINUTE),
-        ..failed(FailureCause::Error)
-    };
+    let failed = Failed { after: Some(2 * MINUTE), ..failed(FailureCause::Error) };
     let outcome = after_failure(&record(1), &options(3), failed, 0.5, Duration::ZERO);
     assert!(matches!(outcome, Outcome::Retry { delay, .. } if delay == 2 * MINUTE));
 }
 
 #[test]
 fn a_retry_that_could_only_run_after_the_deadline_fails_with_the_error_itself() {
-    let outcome = after_failure(
-        &record(1),
-        &options(3),
-        failed(FailureCause::Error),
-        0.5,
-        9 * MINUTE,
-    );
+    let outcome =
+        after_failure(&record(1), &options(3), failed(FailureCause::Error), 0.5, 9 * MINUTE);
     assert_eq!(cause_of(&outcome), Some(FailureCause::Error));
 }
 
@@ -106,10 +89,7 @@ fn a_retry_that_could_only_run_after_the_deadline_fails_with_the_error_itself() 
 fn an_attempt_beyond_the_limit_never_starts() {
     assert_eq!(before_attempt(&record(3), &options(3)), None);
     let outcome = before_attempt(&record(4), &options(3));
-    assert_eq!(
-        outcome.as_ref().and_then(cause_of),
-        Some(FailureCause::LeaseLost)
-    );
+    assert_eq!(outcome.as_ref().and_then(cause_of), Some(FailureCause::LeaseLost));
 }
 
 #[test]
@@ -117,10 +97,7 @@ fn an_expired_task_never_starts() {
     let mut record = record(1);
     record.updated_at = record.updated_at + 10 * MINUTE;
     let outcome = before_attempt(&record, &options(3));
-    assert_eq!(
-        outcome.as_ref().and_then(cause_of),
-        Some(FailureCause::Expired)
-    );
+    assert_eq!(outcome.as_ref().and_then(cause_of), Some(FailureCause::Expired));
 }
 
 #[test]
@@ -141,16 +118,9 @@ fn snoozes_and_interrupts_have_bounds_of_their_own() {
 
 #[test]
 fn an_unknown_stage_waits_for_a_deploy_but_not_for_ever() {
-    let mut record = TaskRecord {
-        expires_at: None,
-        ..record(1)
-    };
+    let mut record = TaskRecord { expires_at: None, ..record(1) };
     let decide = |record: &TaskRecord| {
-        unknown(
-            record,
-            FailureCause::UnknownStage,
-            String::from("no such stage"),
-        )
+        unknown(record, FailureCause::UnknownStage, String::from("no such stage"))
     };
     record.updated_at = record.stage_entered_at + (UNKNOWN_AGE_MAX - MINUTE);
     assert!(matches!(decide(&record), Outcome::Snooze { .. }));
@@ -169,10 +139,7 @@ fn a_policy_that_makes_no_sense_says_what_is_wrong() {
     );
     for factor in [0.5, f64::NAN, f64::INFINITY, -1.0] {
         let policy = RetryPolicy::exponential(second).factor(factor);
-        assert!(
-            check(policy).is_err_and(|text| text.starts_with("factor is ")),
-            "{factor}"
-        );
+        assert!(check(policy).is_err_and(|text| text.starts_with("factor is ")), "{factor}");
     }
     let capped = RetryPolicy::exponential(second * 10).cap(second);
     assert!(check(capped).is_err_and(|text| text.contains("longer than its cap")));

@@ -99,20 +99,18 @@ pub(super) fn conclude(
             (Kind::Fatal { source }, _) => {
                 Failed::new(FailureCause::Fatal, message(source.as_ref()))
             }
-            (Kind::Retry { source, after }, _) => Failed {
-                after,
-                ..Failed::new(FailureCause::Error, message(source.as_ref()))
-            },
+            (Kind::Retry { source, after }, _) => {
+                Failed { after, ..Failed::new(FailureCause::Error, message(source.as_ref())) }
+            }
         },
         AttemptEnd::Dropped if stop == Some(StopReason::Shutdown) => {
             return Some(retry::after_interrupt(record, options));
         }
         AttemptEnd::Dropped => return Some(Outcome::Cancel),
         AttemptEnd::Stage(ended) => unusable(attempt, ended),
-        AttemptEnd::Panicked(text) => Failed::new(
-            FailureCause::Panic,
-            shorten(format!("the stage panicked: {text}")),
-        ),
+        AttemptEnd::Panicked(text) => {
+            Failed::new(FailureCause::Panic, shorten(format!("the stage panicked: {text}")))
+        }
         AttemptEnd::TimedOut if attempt.expires => {
             let message = "the task's deadline passed while it ran";
             Failed::new(FailureCause::Expired, String::from(message))
@@ -122,13 +120,7 @@ pub(super) fn conclude(
             Failed::new(FailureCause::Timeout, message)
         }
     };
-    Some(retry::after_failure(
-        record,
-        options,
-        failed,
-        random.fraction(),
-        ran_for,
-    ))
+    Some(retry::after_failure(record, options, failed, random.fraction(), ran_for))
 }
 
 /// Describes payloads that cannot be read or kept.
@@ -136,11 +128,7 @@ fn unusable(attempt: &CurrentAttempt, ended: Ended) -> Failed {
     let (kind, stage) = (&attempt.record.kind, attempt.context.stage());
     match ended {
         Ended::Undecodable(text) => {
-            let what = if attempt.stored_stage.is_some() {
-                "checkpoint"
-            } else {
-                "input"
-            };
+            let what = if attempt.stored_stage.is_some() { "checkpoint" } else { "input" };
             let message =
                 format!("the {what} of kind `{kind}` does not decode for stage `{stage}`: {text}");
             Failed::new(FailureCause::Undecodable, message)

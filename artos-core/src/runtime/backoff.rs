@@ -13,10 +13,7 @@ pub(super) struct OutageBackoff {
 impl OutageBackoff {
     pub(super) const fn new() -> Self {
         let policy = RetryPolicy::exponential(Duration::from_millis(100)).cap(CAP);
-        Self {
-            policy: policy.without_jitter(),
-            failures: 0,
-        }
+        Self { policy: policy.without_jitter(), failures: 0 }
     }
 
     /// Returns the next wait: half of it fixed, half drawn, so that runtimes do not come back as one

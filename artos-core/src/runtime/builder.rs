@@ -102,10 +102,7 @@ impl RuntimeBuilder {
     /// Takes ids and jitter from this clock and randomness, for tests that must come out the same
     /// every time.
     pub fn deterministic(mut self, clock: impl Clock, random: Random) -> Self {
-        self.ids = Ids {
-            clock: Arc::new(clock),
-            random: Arc::new(random),
-        };
+        self.ids = Ids { clock: Arc::new(clock), random: Arc::new(random) };
         self
     }
 
@@ -121,8 +118,7 @@ impl RuntimeBuilder {
 
     fn build(mut self) -> Result<Runtime, StartError> {
         if self.queues.is_empty() {
-            self.queues
-                .push(Queue::new(Name::from_static(DEFAULT_QUEUE)));
+            self.queues.push(Queue::new(Name::from_static(DEFAULT_QUEUE)));
         }
         let mut problems = Vec::new();
         self.check(&mut problems);
@@ -191,9 +187,7 @@ impl RuntimeBuilder {
         engine.start_duty("rescue", &engine.duties, rescuer::run);
         engine.start_duty("prune", &engine.duties, pruner::run);
         for queue in self.queues {
-            let slots = Arc::new(Semaphore::new(
-                queue.concurrency.min(Semaphore::MAX_PERMITS),
-            ));
+            let slots = Arc::new(Semaphore::new(queue.concurrency.min(Semaphore::MAX_PERMITS)));
             let name = queue.name.clone();
             engine.start_duty(&name, &engine.workers, move |engine| {
                 worker::run(engine, queue.clone(), Arc::clone(&slots))

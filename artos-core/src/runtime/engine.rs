@@ -54,15 +54,11 @@ impl Engine {
             let kill = engine.kill.clone();
             let supervised = async {
                 let mut backoff = OutageBackoff::new();
-                while let Err(panic) = std::panic::AssertUnwindSafe(duty(Arc::clone(&engine)))
-                    .catch_unwind()
-                    .await
+                while let Err(panic) =
+                    std::panic::AssertUnwindSafe(duty(Arc::clone(&engine))).catch_unwind().await
                 {
                     drop(panic);
-                    tracing::error!(
-                        duty = name,
-                        "a loop of the runtime panicked; it starts again"
-                    );
+                    tracing::error!(duty = name, "a loop of the runtime panicked; it starts again");
                     tokio::time::sleep(backoff.next(&engine.ids.random)).await;
                 }
             };
@@ -83,11 +79,7 @@ impl Engine {
     /// unavailable store.
     pub(super) async fn settle(&self, settlement: Settlement) -> StoreResult<Settled> {
         let gone = || StoreError::unavailable("the runtime was dropped");
-        let replies = self
-            .settles
-            .commit(vec![settlement])
-            .await
-            .map_err(|_| gone())?;
+        let replies = self.settles.commit(vec![settlement]).await.map_err(|_| gone())?;
         match replies {
             Ok(replies) => replies.into_iter().next().ok_or_else(gone),
             Err(error) => Err(Arc::into_inner(error).unwrap_or_else(gone)),
@@ -145,10 +137,6 @@ impl Commit for Settles {
 
     fn bytes(item: &Settlement) -> usize {
         item.outcome.payload().map_or(0, bytes::Bytes::len)
-            + item
-                .follow_ups
-                .iter()
-                .map(|task| task.input.len())
-                .sum::<usize>()
+            + item.follow_ups.iter().map(|task| task.input.len()).sum::<usize>()
     }
 }

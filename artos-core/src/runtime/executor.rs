@@ -23,11 +23,7 @@ use crate::{
 /// Runs a claimed task to its settlement, then frees its slot.
 pub(super) async fn run(engine: Arc<Engine>, claimed: Claimed, execution: Arc<Execution>) {
     let Claimed { record, payload } = claimed;
-    let mut task = ClaimedTask {
-        claimed_at: (record.updated_at, Instant::now()),
-        record,
-        payload,
-    };
+    let mut task = ClaimedTask { claimed_at: (record.updated_at, Instant::now()), record, payload };
     while let Some((outcome, follow_ups)) = task.run_stage(&engine, &execution).await {
         let checkpoint = match &outcome {
             Outcome::Advance(checkpoint) => {
@@ -61,11 +57,7 @@ pub(super) async fn abandon(
          use tokio::task::spawn_blocking for work that does not await"
     );
     let stop = execution.stop_reason();
-    let end = if stop.is_some() {
-        AttemptEnd::Dropped
-    } else {
-        AttemptEnd::TimedOut
-    };
+    let end = if stop.is_some() { AttemptEnd::Dropped } else { AttemptEnd::TimedOut };
     if let Some(outcome) = attempt::conclude(&attempt, end, stop, &engine.ids.random) {
         settle(&engine, &execution, outcome, Vec::new()).await;
     }
@@ -80,14 +72,7 @@ async fn settle(
     follow_ups: Vec<NewTask>,
 ) -> Option<Settled> {
     let (lease, kind) = (execution.lease, outcome.kind());
-    match engine
-        .settle(Settlement {
-            lease,
-            outcome,
-            follow_ups,
-        })
-        .await
-    {
+    match engine.settle(Settlement { lease, outcome, follow_ups }).await {
         Ok(settled) => {
             if settled == Settled::Stale {
                 tracing::warn!(task_id = %lease.task_id, epoch = %lease.epoch, outcome = %kind,
@@ -144,9 +129,8 @@ impl ClaimedTask {
             stage = %place.stage.name, attempt = self.record.attempt);
         let payload = std::mem::take(&mut self.payload);
         let grace = engine.options.cancel_grace;
-        let end = attempt::run(place.stage, &attempt, execution, payload, grace)
-            .instrument(span)
-            .await;
+        let end =
+            attempt::run(place.stage, &attempt, execution, payload, grace).instrument(span).await;
         execution.end()?;
         let stop = execution.stop_reason();
         let outcome = attempt::conclude(&attempt, end, stop, &engine.ids.random)?;
@@ -160,10 +144,7 @@ impl ClaimedTask {
 
     fn attempt(&self, engine: &Engine, execution: &Execution, place: &Place<'_>) -> CurrentAttempt {
         let now = Instant::now();
-        let record = TaskRecord {
-            stage: Some(place.stage.name.clone()),
-            ..self.record.clone()
-        };
+        let record = TaskRecord { stage: Some(place.stage.name.clone()), ..self.record.clone() };
         let timeout = place.stage.options.attempt_timeout;
         let lifetime = record.expires_at.map(|at| at.since(record.updated_at));
         let expires = lifetime.is_some_and(|lifetime| lifetime <= timeout);

@@ -46,8 +46,7 @@ impl DutyHealth {
     /// Returns whether the loop has not got through for so long that work is held up.
     #[must_use]
     pub fn is_stalled(&self) -> bool {
-        self.failing_for
-            .is_some_and(|failing| failing >= STALLED_AFTER)
+        self.failing_for.is_some_and(|failing| failing >= STALLED_AFTER)
     }
 }
 
@@ -67,11 +66,7 @@ impl fmt::Display for Health {
         write!(f, "{} tasks running", self.running)?;
         for duty in self.duties.iter().filter(|duty| duty.is_stalled()) {
             let error = duty.error.as_deref().unwrap_or("no answer");
-            write!(
-                f,
-                "; {} stalled for {:?}: {error}",
-                duty.duty, duty.failing_for
-            )?;
+            write!(f, "; {} stalled for {:?}: {error}", duty.duty, duty.failing_for)?;
         }
         Ok(())
     }
@@ -112,14 +107,8 @@ impl Board {
     }
 
     pub(super) fn duty(&self, name: String) -> Arc<Duty> {
-        let duty = Arc::new(Duty {
-            name,
-            notes: Mutex::default(),
-        });
-        self.duties
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::clone(&duty));
+        let duty = Arc::new(Duty { name, notes: Mutex::default() });
+        self.duties.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&duty));
         duty
     }
 
@@ -168,6 +157,14 @@ impl Duty {
         });
     }
 
+    /// Notes that there is nothing to call the store for.
+    pub(super) fn idle(&self) {
+        self.note(|notes| {
+            notes.trouble_since = None;
+            notes.error = None;
+        });
+    }
+
     pub(super) fn failed(&self, error: &dyn fmt::Display) {
         self.note(|notes| notes.error = Some(error.to_string()));
     }
@@ -181,9 +178,7 @@ impl Duty {
         DutyHealth {
             duty: self.name.clone(),
             answered_ago: notes.answered.map(|at| now.saturating_duration_since(at)),
-            failing_for: notes
-                .trouble_since
-                .map(|at| now.saturating_duration_since(at)),
+            failing_for: notes.trouble_since.map(|at| now.saturating_duration_since(at)),
             error: notes.error.clone(),
             lag: notes.lag,
         }

@@ -43,6 +43,10 @@ pub(super) async fn run(engine: Arc<Engine>) {
         tokio::time::sleep_until(earliest).await;
         end_overdue(&engine);
         let executions = engine.running.all();
+        if executions.is_empty() {
+            // Nothing is waiting for an answer any more, whatever went wrong before.
+            duty.idle();
+        }
         for group in executions.chunks(BEATS_MAX) {
             beat(&engine, &duty, group, round).await;
         }
@@ -61,10 +65,7 @@ async fn beat(engine: &Engine, duty: &Duty, executions: &[Arc<Execution>], round
     for execution in executions {
         let progress = execution.reports.take();
         if round == Round::All || progress.is_some() {
-            beats.push(Beat {
-                lease: execution.lease,
-                progress,
-            });
+            beats.push(Beat { lease: execution.lease, progress });
             beating.push(execution);
         }
     }
@@ -73,10 +74,7 @@ async fn beat(engine: &Engine, duty: &Duty, executions: &[Arc<Execution>], round
     }
     let lease = engine.options.lease;
     let sent = Instant::now();
-    match engine
-        .call(duty, engine.store.heartbeat(lease, &beats))
-        .await
-    {
+    match engine.call(duty, engine.store.heartbeat(lease, &beats)).await {
         Ok(pulses) => {
             for (execution, pulse) in beating.into_iter().zip(pulses) {
                 match pulse {
@@ -99,10 +97,7 @@ async fn beat(engine: &Engine, duty: &Duty, executions: &[Arc<Execution>], round
             let now = Instant::now();
             // Nothing a stage does under a lapsed lease can be recorded, and somebody else may have
             // started it already.
-            executions
-                .iter()
-                .filter(|execution| execution.has_lapsed(now))
-                .for_each(|e| lose(e));
+            executions.iter().filter(|execution| execution.has_lapsed(now)).for_each(|e| lose(e));
         }
     }
 }
@@ -123,8 +118,7 @@ fn end_overdue(engine: &Arc<Engine>) {
             let engine = Arc::clone(engine);
             engine.executions.clone().spawn(async move {
                 let kill = engine.kill.clone();
-                kill.run_until_cancelled(executor::abandon(engine, execution, attempt))
-                    .await;
+                kill.run_until_cancelled(executor::abandon(engine, execution, attempt)).await;
             });
         }
     }

@@ -112,9 +112,7 @@ impl Runtime {
     /// Returns a reader of the runtime's health, to keep elsewhere.
     #[must_use]
     pub fn monitor(&self) -> Monitor {
-        Monitor {
-            board: Arc::clone(&self.engine.board),
-        }
+        Monitor { board: Arc::clone(&self.engine.board) }
     }
 
     /// Shuts down gently: stops claiming, lets running tasks go on for up to `grace`, then tells
@@ -140,10 +138,7 @@ impl Runtime {
         let patience = engine.options.patience;
         let _ = tokio::time::timeout(patience, engine.workers.wait()).await;
         engine.executions.close();
-        if tokio::time::timeout(grace, engine.executions.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(grace, engine.executions.wait()).await.is_err() {
             for execution in engine.running.all() {
                 execution.stop(StopReason::Shutdown);
             }
@@ -151,17 +146,8 @@ impl Runtime {
             let last = 2 * engine.options.cancel_grace + engine.options.heartbeat + patience;
             let _ = tokio::time::timeout(last, engine.executions.wait()).await;
         }
-        let tasks: Vec<_> = engine
-            .running
-            .all()
-            .iter()
-            .map(|one| one.lease.task_id)
-            .collect();
-        if tasks.is_empty() {
-            Ok(())
-        } else {
-            Err(ShutdownError { tasks })
-        }
+        let tasks: Vec<_> = engine.running.all().iter().map(|one| one.lease.task_id).collect();
+        if tasks.is_empty() { Ok(()) } else { Err(ShutdownError { tasks }) }
     }
 }
 

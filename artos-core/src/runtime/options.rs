@@ -51,10 +51,7 @@ impl Options {
         let shortest = Duration::from_millis(100);
         if self.lease < shortest {
             let message = format!("found {:?}, expected at least {shortest:?}", self.lease);
-            problems.push(StartProblem::BadOption {
-                what: "lease_duration",
-                message,
-            });
+            problems.push(StartProblem::BadOption { what: "lease_duration", message });
         }
         for (what, duration) in [("poll_interval", self.poll), ("prune_interval", self.prune)] {
             if duration.is_zero() {

@@ -18,18 +18,11 @@ pub(super) async fn run(engine: Arc<Engine>) {
             () = engine.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        wait = match engine
-            .call(&duty, engine.store.prune(&retention, PRUNE_LIMIT))
-            .await
-        {
+        wait = match engine.call(&duty, engine.store.prune(&retention, PRUNE_LIMIT)).await {
             Ok(pruned) => {
                 backoff.reset();
                 // A full batch means there is more; other callers get their turn in between.
-                if pruned < PRUNE_LIMIT {
-                    engine.options.prune
-                } else {
-                    Duration::from_millis(10)
-                }
+                if pruned < PRUNE_LIMIT { engine.options.prune } else { Duration::from_millis(10) }
             }
             Err(error) => {
                 tracing::warn!(%error, "pruning failed; trying again");

@@ -24,10 +24,7 @@ impl Queue {
 
     /// Names a queue; it runs up to 32 tasks at a time unless told otherwise.
     pub fn new(name: impl Into<Name>) -> Self {
-        Self {
-            name: name.into(),
-            concurrency: Self::DEFAULT_CONCURRENCY,
-        }
+        Self { name: name.into(), concurrency: Self::DEFAULT_CONCURRENCY }
     }
 
     /// Sets how many tasks of this queue one runtime runs at a time.

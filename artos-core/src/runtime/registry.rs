@@ -41,21 +41,13 @@ impl Registry {
             check_name("kind", &kind, problems);
             for (index, stage) in stages.iter().enumerate() {
                 check_name("stage", &stage.name, problems);
-                if stages
-                    .iter()
-                    .take(index)
-                    .any(|earlier| earlier.name == stage.name)
-                {
+                if stages.iter().take(index).any(|earlier| earlier.name == stage.name) {
                     let (kind, stage) = (kind.clone(), stage.name.clone());
                     problems.push(StartProblem::DuplicateStage { kind, stage });
                 }
                 if let Err(problem) = stage.options.retry.check() {
                     let (kind, stage) = (kind.clone(), stage.name.clone());
-                    problems.push(StartProblem::BadPolicy {
-                        kind,
-                        stage,
-                        problem,
-                    });
+                    problems.push(StartProblem::BadPolicy { kind, stage, problem });
                 }
             }
             if registry.pipelines.insert(kind.clone(), stages).is_some() {
@@ -65,15 +57,19 @@ impl Registry {
         registry
     }
 
+    /// Returns whether some pipeline here has the stage a record is at.
+    pub(crate) fn knows(&self, record: &TaskRecord) -> bool {
+        self.pipelines.get(&record.kind).is_some_and(|stages| match &record.stage {
+            None => true,
+            Some(name) => stages.iter().any(|stage| stage.name == *name),
+        })
+    }
+
     /// Finds the stage a record is at, or says what becomes of a task nobody here can run.
     pub(crate) fn place(&self, record: &TaskRecord) -> Result<Place<'_>, Box<Outcome>> {
         let Some(stages) = self.pipelines.get(&record.kind) else {
             let message = format!("no runtime here has a pipeline for kind `{}`", record.kind);
-            return Err(Box::new(retry::unknown(
-                record,
-                FailureCause::UnknownKind,
-                message,
-            )));
+            return Err(Box::new(retry::unknown(record, FailureCause::UnknownKind, message)));
         };
         let index = match &record.stage {
             None => Some(0),
@@ -81,15 +77,8 @@ impl Registry {
         };
         let Some((index, stage)) = index.and_then(|index| Some((index, stages.get(index)?))) else {
             let name = record.stage.as_deref().unwrap_or("(first)");
-            let message = format!(
-                "the pipeline of kind `{}` has no stage `{name}`",
-                record.kind
-            );
-            return Err(Box::new(retry::unknown(
-                record,
-                FailureCause::UnknownStage,
-                message,
-            )));
+            let message = format!("the pipeline of kind `{}` has no stage `{name}`", record.kind);
+            return Err(Box::new(retry::unknown(record, FailureCause::UnknownStage, message)));
         };
         let number = |index: usize| u32::try_from(index).unwrap_or(u32::MAX);
         Ok(Place {
@@ -104,9 +93,6 @@ impl Registry {
 /// Notes a name that no store would take.
 pub(crate) fn check_name(what: &'static str, name: &Name, problems: &mut Vec<StartProblem>) {
     if !is_good_name(name) {
-        problems.push(StartProblem::BadName {
-            what,
-            name: name.clone(),
-        });
+        problems.push(StartProblem::BadName { what, name: name.clone() });
     }
 }

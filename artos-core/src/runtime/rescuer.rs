@@ -25,10 +25,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
                     tracing::warn!(tasks = rescued.tasks.len(), first = ?rescued.tasks.first(),
                         "rescued tasks whose lease had lapsed");
                 }
-                rescued
-                    .next_in
-                    .unwrap_or(Duration::MAX)
-                    .clamp(PAUSE, engine.options.lease)
+                rescued.next_in.unwrap_or(Duration::MAX).clamp(PAUSE, engine.options.lease)
             }
             Err(error) => {
                 tracing::warn!(%error, "rescuing failed; trying again");

@@ -136,15 +136,12 @@ pub(super) struct Running {
 
 impl Running {
     fn executions(&self) -> MutexGuard<'_, HashMap<Lease, Arc<Execution>>> {
-        self.executions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.executions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn add(&self, execution: Execution) -> Arc<Execution> {
         let execution = Arc::new(execution);
-        self.executions()
-            .insert(execution.lease, Arc::clone(&execution));
+        self.executions().insert(execution.lease, Arc::clone(&execution));
         execution
     }
 

@@ -20,12 +20,17 @@ use crate::{
 /// Most tasks of one claim; more would start late while the call is under way.
 const CLAIM_LIMIT: usize = 256;
 
+/// How much later than others a worker looks for tasks after it met one it cannot run. Without it,
+/// the same worker could win the same race for a strange task every time it is due.
+const STEP_BACK: Duration = Duration::from_secs(1);
+
 /// Claims and starts tasks of a queue until the runtime stops.
 pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Arc<Semaphore>) {
     let worker = engine.ids.random.worker_id();
     let duty = engine.board.duty(claim_duty(&queue.name));
     let mut changes = engine.store.changes(Topic::Queue(queue.name.clone()));
     let mut backoff = OutageBackoff::new();
+    let mut met_strange = false;
     tracing::debug!(%worker, queue = %queue.name, slots = queue.concurrency, "worker started");
     while let Some(permits) = free_slots(&engine, &slots).await {
         let asked = permits.num_permits();
@@ -43,14 +48,16 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Arc<Semaphore>
                 backoff.reset();
                 duty.lagging(lag(&claims.tasks));
                 let found = claims.tasks.len();
+                if found > 0 {
+                    let is_strange = |claimed: &Claimed| !engine.registry.knows(&claimed.record);
+                    met_strange = claims.tasks.iter().any(is_strange);
+                }
                 start(&engine, claims.tasks, permits, called, worker);
                 if found == asked {
                     continue;
                 }
-                claims
-                    .next_due_in
-                    .unwrap_or(Duration::MAX)
-                    .min(engine.options.poll)
+                let step_back = if met_strange { STEP_BACK } else { Duration::ZERO };
+                claims.next_due_in.unwrap_or(Duration::MAX).min(engine.options.poll) + step_back
             }
             Err(error) => {
                 drop(permits);
@@ -113,8 +120,7 @@ fn start(
         let engine = Arc::clone(engine);
         engine.executions.clone().spawn(async move {
             let kill = engine.kill.clone();
-            kill.run_until_cancelled(executor::run(engine, claimed, execution))
-                .await;
+            kill.run_until_cancelled(executor::run(engine, claimed, execution)).await;
         });
     }
 }
@@ -124,11 +130,7 @@ fn hand_back(engine: &Arc<Engine>, claimed: Claimed, slot: OwnedSemaphorePermit)
     let engine = Arc::clone(engine);
     engine.executions.clone().spawn(async move {
         let lease = claimed.record.lease_token();
-        let settlement = Settlement {
-            lease,
-            outcome: Outcome::Interrupt,
-            follow_ups: Vec::new(),
-        };
+        let settlement = Settlement { lease, outcome: Outcome::Interrupt, follow_ups: Vec::new() };
         let kill = engine.kill.clone();
         kill.run_until_cancelled(engine.settle(settlement)).await;
         drop(slot);

@@ -1,0 +1,93 @@
+//! Pipelines that change while tasks are under way.
+
+use artos_core::{
+    FailureCause, Pipeline, StageContext, StageError, StageResult, TaskError, TaskState, stage_fn,
+};
+
+use crate::support::{Count, SECOND, increment, runtime, store};
+
+/// Leaves a task in the store that is checkpointed at stage `render`.
+async fn checkpointed(store: &artos_store_memory::MemoryStore) -> artos_core::TaskHandle<Count> {
+    let stop =
+        |_: StageContext, _: u64| async { StageResult::<u64>::Err(StageError::snooze(SECOND)) };
+    let pipeline = Pipeline::new("increment", stage_fn(increment)).then("render", stage_fn(stop));
+    let old = runtime(store.clone()).register(pipeline).start().await.unwrap();
+    let task = old.client().submit(Count(1)).await.unwrap();
+    let mut watch = old.client().watch(task.id());
+    while watch.changed().await.unwrap().unwrap().snoozes == 0 {}
+    old.shutdown(SECOND).await.unwrap();
+    artos_core::Client::new(store.clone()).attach(task.id()).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_a_deploy_removed_waits_and_heals() {
+    let store = store();
+    let task = checkpointed(&store).await;
+    let without = Pipeline::new("increment", stage_fn(increment));
+    let newer = runtime(store.clone()).register(without).start().await.unwrap();
+    tokio::time::advance(300 * SECOND).await;
+    let record = task.record().await.unwrap();
+    assert!(!record.is_terminal(), "{record:?}");
+    newer.shutdown(SECOND).await.unwrap();
+
+    let with = Pipeline::new("increment", stage_fn(increment))
+        .then("render", stage_fn(|_, number: u64| async move { Ok(number * 100) }));
+    let _healed = runtime(store).register(with).start().await.unwrap();
+    assert_eq!(task.wait().await.unwrap(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_never_comes_back_fails_by_name_after_a_day() {
+    let store = store();
+    let task = checkpointed(&store).await;
+    let without = Pipeline::new("increment", stage_fn(increment));
+    let _newer = runtime(store).register(without).start().await.unwrap();
+    match task.wait().await.unwrap_err() {
+        TaskError::Failed { cause, message, .. } => {
+            assert_eq!(cause, FailureCause::UnknownStage);
+            assert_eq!(message, "the pipeline of kind `count` has no stage `render`");
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_no_longer_decodes_fails_with_kind_stage_and_path() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Pages {
+        pages: Vec<u32>,
+    }
+    let store = store();
+    let task = checkpointed(&store).await;
+    let changed = Pipeline::new(
+        "increment",
+        stage_fn(|_, _: Count| async { Ok(Pages { pages: Vec::new() }) }),
+    )
+    .then("render", stage_fn(|_, pages: Pages| async move { Ok(pages.pages.len() as u64) }));
+    let _newer = runtime(store).register(changed).start().await.unwrap();
+    match task.wait().await.unwrap_err() {
+        TaskError::Failed { cause, message, attempts, .. } => {
+            assert_eq!((cause, attempts), (FailureCause::Undecodable, 1));
+            assert!(
+                message.starts_with(
+                    "the checkpoint of kind `count` does not decode for stage `render`: "
+                ) && message.contains("Pages"),
+                "{message}"
+            );
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_nobody_knows_waits_for_somebody_who_does() {
+    let store = store();
+    let stranger = runtime(store.clone()).start().await.unwrap();
+    let task = stranger.client().submit(Count(1)).await.unwrap();
+    let mut watch = stranger.client().watch(task.id());
+    while watch.changed().await.unwrap().unwrap().snoozes == 0 {}
+    assert_eq!(task.record().await.unwrap().state, TaskState::Pending);
+    let pipeline = Pipeline::new("increment", stage_fn(increment));
+    let _friend = runtime(store).register(pipeline).start().await.unwrap();
+    assert_eq!(task.wait().await.unwrap(), 2);
+}

@@ -1,0 +1,63 @@
+//! Tasks that a stage submits together with its own success.
+
+use artos_core::{
+    Pipeline, RetryPolicy, Stage, StageContext, StageOptions, StageResult, Submission, Task,
+    stage_fn,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::support::{Count, SECOND, increment, runtime, signals, store};
+
+#[derive(Serialize, Deserialize)]
+struct Announce(u64);
+
+impl Task for Announce {
+    const KIND: &'static str = "announce";
+    type Output = ();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follow_up_exists_exactly_when_the_stage_succeeded() {
+    let (sender, mut announced) = signals();
+    let stage = |cx: StageContext, Count(number): Count| async move {
+        cx.follow_up(Submission::new(Announce(number)).priority(3))?;
+        if cx.attempt() == 1 {
+            // The first attempt's follow-up must not appear.
+            Err("not yet".parse::<u64>().unwrap_err())?;
+        }
+        Ok(number)
+    };
+    let announce = move |_: StageContext, Announce(number): Announce| {
+        sender.send(number).ok();
+        async { StageResult::Ok(()) }
+    };
+    let options = StageOptions { retry: RetryPolicy::fixed(SECOND), ..StageOptions::default() };
+    let runtime = runtime(store())
+        .register(Pipeline::new("work", stage_fn(stage).with(options)))
+        .register(Pipeline::new("announce", stage_fn(announce)))
+        .start()
+        .await
+        .unwrap();
+    runtime.client().submit(Count(9)).await.unwrap().wait().await.unwrap();
+    assert_eq!(announced.recv().await.unwrap(), 9);
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(announced.try_recv().is_err(), "the failed attempt announced too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follow_up_that_breaks_a_limit_fails_the_task_and_says_so() {
+    let stage = |cx: StageContext, Count(number): Count| async move {
+        cx.follow_up(Submission::new(Count(number)).queue(""))?;
+        Ok(number)
+    };
+    let runtime =
+        runtime(store()).register(Pipeline::new("work", stage_fn(stage))).start().await.unwrap();
+    let task = runtime.client().submit(Count(1)).await.unwrap();
+    let error = task.wait().await.unwrap_err().to_string();
+    assert!(error.contains("a count task has a bad queue"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_in_a_unit_test_needs_no_runtime() {
+    assert_eq!(increment(StageContext::for_test("increment"), Count(1)).await.unwrap(), 2);
+}

@@ -1,0 +1,36 @@
+//! Many callers, few calls to the store.
+
+use std::sync::atomic::Ordering;
+
+use artos_core::{Client, SubmitError};
+use futures::future::join_all;
+
+use crate::support::{Count, Faults, FaultyStore, store};
+
+#[tokio::test]
+async fn submits_that_gather_during_a_call_go_into_the_next_one() {
+    let store = FaultyStore::new(store());
+    let client = Client::new(store.clone());
+    let submits = (0..500).map(|number| client.submit(Count(number)).into_future());
+    let tasks: Vec<_> = join_all(submits).await.into_iter().collect::<Result<_, _>>().unwrap();
+    assert_eq!(tasks.len(), 500);
+    let calls = store.faults.inserts.load(Ordering::SeqCst);
+    assert!(calls <= 3, "500 concurrent submits took {calls} calls");
+}
+
+#[tokio::test]
+async fn everybody_in_a_failed_group_hears_the_store_s_error() {
+    let store = FaultyStore::new(store());
+    let client = Client::new(store.clone());
+    Faults::set(&store.faults.down, true);
+    let submits = (0..3).map(|number| client.submit(Count(number)).into_future());
+    for result in join_all(submits).await {
+        let error = result.unwrap_err();
+        assert!(matches!(error, SubmitError::Store(_)), "{error}");
+        assert_eq!(error.to_string(), "the store is unavailable: told to fail");
+    }
+    Faults::set(&store.faults.down, false);
+    client.submit(Count(4)).await.unwrap();
+}
+
+use std::future::IntoFuture;

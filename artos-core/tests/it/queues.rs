@@ -1,0 +1,105 @@
+//! Queues: order, concurrency, delayed start.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use artos_core::{
+    Client, Pipeline, Queue, StageContext, StageResult, Submission, Timestamp, stage_fn,
+};
+
+use crate::support::{Count, SECOND, increment, runtime, signals, store};
+
+#[tokio::test(start_paused = true)]
+async fn higher_priority_runs_first_and_equal_priority_in_order_of_submission() {
+    let store = store();
+    let client = Client::new(store.clone());
+    let submissions = [(1, 0), (2, 5), (3, 0), (4, -3), (5, 5)]
+        .map(|(number, priority)| Submission::new(Count(number)).priority(priority));
+    let tasks = client.submit_many(submissions).await.unwrap();
+    let (sender, mut order) = signals();
+    let note = move |_: StageContext, Count(number): Count| {
+        sender.send(number).ok();
+        async move { Ok(number) }
+    };
+    let _runtime = runtime(store)
+        .queue(Queue::new("default").concurrency(1))
+        .register(Pipeline::new("note", stage_fn(note)))
+        .start()
+        .await
+        .unwrap();
+    for task in tasks {
+        task.wait().await.unwrap();
+    }
+    let mut ran = Vec::new();
+    while let Ok(number) = order.try_recv() {
+        ran.push(number);
+    }
+    assert_eq!(ran, [2, 5, 1, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_never_runs_more_than_its_concurrency() {
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (running, peak) = (Arc::clone(&now), Arc::clone(&most));
+    let stage = move |_: StageContext, Count(number): Count| {
+        let (running, peak) = (Arc::clone(&running), Arc::clone(&peak));
+        async move {
+            peak.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            tokio::time::sleep(SECOND).await;
+            running.fetch_sub(1, Ordering::SeqCst);
+            StageResult::Ok(number)
+        }
+    };
+    let runtime = runtime(store())
+        .queue(Queue::new("default").concurrency(7))
+        .register(Pipeline::new("work", stage_fn(stage)))
+        .start()
+        .await
+        .unwrap();
+    let tasks = runtime.client().submit_many((0..50).map(Count)).await.unwrap();
+    for task in tasks {
+        task.wait().await.unwrap();
+    }
+    assert_eq!(most.load(Ordering::SeqCst), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delayed_task_starts_on_time() {
+    let runtime = runtime(store())
+        .register(Pipeline::new("increment", stage_fn(increment)))
+        .start()
+        .await
+        .unwrap();
+    let client = runtime.client();
+    let before = tokio::time::Instant::now();
+    let tomorrow = client.submit(Count(1)).delay(86_400 * SECOND).await.unwrap();
+    let past = client.submit(Count(2)).run_at(Timestamp::from_micros(1)).await.unwrap();
+    assert_eq!(past.wait().await.unwrap(), 3);
+    assert!(before.elapsed() < SECOND);
+    assert_eq!(tomorrow.wait().await.unwrap(), 2);
+    let elapsed = before.elapsed();
+    assert!(elapsed >= 86_400 * SECOND && elapsed < 86_401 * SECOND, "{elapsed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_in_another_queue_is_left_to_others() {
+    let store = store();
+    let ours = runtime(store.clone())
+        .register(Pipeline::new("increment", stage_fn(increment)))
+        .start()
+        .await
+        .unwrap();
+    let task = ours.client().submit(Count(1)).queue("slow").await.unwrap();
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(task.record().await.unwrap().attempt, 0);
+    let _theirs = runtime(store)
+        .queue(Queue::new("default"))
+        .queue(Queue::new("slow"))
+        .register(Pipeline::new("increment", stage_fn(increment)))
+        .start()
+        .await
+        .unwrap();
+    assert_eq!(task.wait().await.unwrap(), 2);
+}
