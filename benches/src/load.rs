@@ -1,0 +1,143 @@
+//! No-op tasks through the whole runtime on the memory store.
+
+use std::time::Duration;
+
+use anyhow::ensure;
+use artos_core::{
+    Client, ListQuery, Pipeline, Queue, Runtime, RuntimeBuilder, StageContext, StageResult, Task,
+    TaskHandle, stage_fn,
+};
+use artos_store_memory::MemoryStore;
+use serde::{Deserialize, Serialize};
+
+use crate::report::{Stopwatch, cpu_time};
+
+/// A task with a payload of about 90 bytes, as peers' benchmarks carry.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Noop {
+    number: u64,
+    customer: String,
+    document: String,
+}
+
+impl Task for Noop {
+    const KIND: &'static str = "bench.noop";
+    type Output = Noop;
+}
+
+impl Noop {
+    pub(crate) fn new(number: u64) -> Self {
+        Self {
+            number,
+            customer: String::from("org-7f3a"),
+            document: String::from("org-7f3a/documents/protocol.pdf"),
+        }
+    }
+}
+
+/// Runs a pipeline of no-ops.
+fn runtime(store: MemoryStore, slots: usize, stages: usize) -> RuntimeBuilder {
+    async fn pass(_: StageContext, task: Noop) -> StageResult<Noop> {
+        Ok(task)
+    }
+    const NAMES: [&str; 8] = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
+    let mut pipeline = Pipeline::new("zero", stage_fn(pass));
+    for name in NAMES.into_iter().take(stages.saturating_sub(1)) {
+        pipeline = pipeline.then(name, stage_fn(pass));
+    }
+    Runtime::builder(store).queue(Queue::new("default").concurrency(slots)).register(pipeline)
+}
+
+/// Waits until every task is completed, by the store's own count.
+async fn all_completed(client: &Client, tasks: u64) -> anyhow::Result<()> {
+    let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
+    loop {
+        let counts = client.list(&query).await?.counts.unwrap_or_default();
+        ensure!(counts.failed + counts.cancelled == 0, "some tasks failed: {counts:?}");
+        if counts.completed == tasks {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub(crate) async fn burn_down(tasks: u64, slots: usize, stages: usize) -> anyhow::Result<()> {
+    ensure!((1..=9).contains(&stages), "found {stages} stages, expected 1 to 9");
+    let store = MemoryStore::default();
+    let client = Client::new(store.clone());
+    let handles = submit_batches(&client, 0..tasks, 100).await?;
+    let last = handles.last().cloned();
+    let watch = Stopwatch::start()?;
+    let runtime = runtime(store, slots, stages).start().await?;
+    if let Some(last) = last {
+        last.wait().await?;
+    }
+    all_completed(&client, tasks).await?;
+    let what = format!("burn-down, memory (not durable), {stages} stages, {slots} slots");
+    watch.report(&what, tasks)?;
+    runtime.shutdown(Duration::from_secs(5)).await?;
+    Ok(())
+}
+
+pub(crate) async fn submit(tasks: u64, callers: u64, batch: u64) -> anyhow::Result<()> {
+    let store = MemoryStore::default();
+    let runtime = runtime(store, 256, 1).start().await?;
+    let client = runtime.client();
+    let watch = Stopwatch::start()?;
+    let share = tasks / callers;
+    let submitting = (0..callers).map(|caller| {
+        let client = client.clone();
+        let numbers = caller * share..(caller + 1) * share;
+        async move { submit_batches(&client, numbers, batch).await }
+    });
+    let submitted = futures::future::try_join_all(submitting).await?;
+    let count = submitted.iter().map(Vec::len).sum::<usize>() as u64;
+    let what = format!("submit, memory (not durable), {callers} callers, batches of {batch}");
+    watch.report(&format!("{what}: acknowledged"), count)?;
+    all_completed(&client, count).await?;
+    watch.report(&format!("{what}: completed"), count)?;
+    runtime.shutdown(Duration::from_secs(5)).await?;
+    Ok(())
+}
+
+async fn submit_batches(
+    client: &Client,
+    numbers: std::ops::Range<u64>,
+    batch: u64,
+) -> anyhow::Result<Vec<TaskHandle<Noop>>> {
+    let mut handles = Vec::new();
+    let mut next = numbers.start;
+    while next < numbers.end {
+        let end = (next + batch).min(numbers.end);
+        if batch == 1 {
+            handles.push(client.submit(Noop::new(next)).await?);
+        } else {
+            handles.extend(client.submit_many((next..end).map(Noop::new)).await?);
+        }
+        next = end;
+    }
+    Ok(handles)
+}
+
+pub(crate) async fn idle(seconds: u64) -> anyhow::Result<()> {
+    let runtime = runtime(MemoryStore::default(), 256, 1).start().await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = cpu_time()?;
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let used = cpu_time()?.saturating_sub(before);
+    #[expect(clippy::cast_precision_loss, reason = "seconds stay far below 2^52")]
+    let percent = used.as_secs_f64() / seconds as f64 * 100.0;
+    println!("idle runtime: {used:?} of processor time in {seconds} s = {percent:.3} % of a core");
+    runtime.shutdown(Duration::from_secs(5)).await?;
+    Ok(())
+}
+
+/// A finished task in a store, for reading its status over and over.
+pub(crate) async fn finished_task() -> anyhow::Result<(Client, artos_core::TaskId)> {
+    let store = MemoryStore::default();
+    let runtime = runtime(store.clone(), 4, 1).start().await?;
+    let task = runtime.client().submit(Noop::new(1)).tenant("org").await?;
+    task.wait().await?;
+    runtime.shutdown(Duration::from_secs(5)).await?;
+    Ok((Client::new(store), task.id()))
+}
