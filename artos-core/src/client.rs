@@ -90,8 +90,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As for [`submit`](Self::submit). An invalid task is found before any is submitted; of a
-    /// group whose store call fails, some may have been submitted.
+    /// As for [`submit`](Self::submit). An invalid task is found before any is submitted. Of a group
+    /// whose store call fails, some may have been submitted; of one with an idempotency conflict,
+    /// all others were.
     pub async fn submit_many<T, S>(
         &self,
         tasks: impl IntoIterator<Item = S> + Send,
@@ -171,7 +172,7 @@ impl Client {
     ///
     /// [`RetryError`]; then no task was submitted, except perhaps with a store error.
     pub async fn retry(&self, id: TaskId) -> Result<TaskId, RetryError> {
-        self.retry_with_key(id, None).await
+        Ok(self.retry_with_key(id, None).await?.id)
     }
 
     /// Does what [`retry`](Self::retry) does, once for each idempotency key.
@@ -183,7 +184,7 @@ impl Client {
         &self,
         id: TaskId,
         idempotency_key: Option<Name>,
-    ) -> Result<TaskId, RetryError> {
+    ) -> Result<Retried, RetryError> {
         let found = self.find(id, Part::Input).await?.ok_or(RetryError::Unknown { id })?;
         let (record, input) = (found.record, found.payload.unwrap_or_default());
         if !matches!(record.state, TaskState::Failed | TaskState::Cancelled) {
@@ -211,8 +212,10 @@ impl Client {
             input,
             checkpoint,
         };
+        let asked = task.id;
         let ids = self.insert(vec![task]).await?;
-        ids.into_iter().next().ok_or_else(|| SubmitError::NoExecutor.into())
+        let id = ids.into_iter().next().ok_or(SubmitError::NoExecutor)?;
+        Ok(Retried { id, replayed: id != asked })
     }
 
     /// Follows a task's changes.
@@ -308,6 +311,15 @@ pub struct Submitted<T> {
     /// The handle of the task.
     pub handle: TaskHandle<T>,
     /// Whether an earlier task with the same idempotency key was found instead of inserting one.
+    pub replayed: bool,
+}
+
+/// What [`Client::retry_with_key`] tells about the new task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retried {
+    /// The id of the new task.
+    pub id: TaskId,
+    /// Whether an earlier retry with the same idempotency key was found instead of inserting one.
     pub replayed: bool,
 }
 

@@ -52,7 +52,7 @@ pub enum SubmitError {
 #[non_exhaustive]
 pub enum TaskError {
     /// The task failed for good.
-    #[error("task {id} failed after {attempts} attempts of stage {stage}: {message}")]
+    #[error("task {id} failed in stage {stage}, attempt {attempts}: {message}")]
     Failed {
         /// The task.
         id: TaskId,

@@ -30,7 +30,7 @@ mod submission;
 mod task;
 mod watch;
 
-pub use client::{Client, Submit, Submitted};
+pub use client::{Client, Retried, Submit, Submitted};
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use error::{RetryError, StartError, StartProblem, SubmitError, TaskError};
 pub use handle::TaskHandle;

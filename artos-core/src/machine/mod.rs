@@ -129,7 +129,10 @@ pub fn heartbeat(
 ) -> Result<bool, Stale> {
     let holder = check_lease(record, lease, now)?;
     record.lease = Some(LeaseHolder { expires_at: now + lease_for, ..holder });
-    if let Some(report) = report {
+    // A report of a stage the task has left arrived late; it must not turn the progress back.
+    if let Some(report) = report
+        && record.stage.as_ref().is_none_or(|stage| *stage == report.stage)
+    {
         record.progress = Some(Report { updated_at: now, ..report.clone() });
         touch(record, now);
     }
@@ -176,7 +179,15 @@ pub fn settle(
             finish(record, TaskState::Completed, now);
         }
         Outcome::Retry { failure, delay } => {
-            record.failure = Some(Failure { at: now, ..failure.clone() });
+            let mut since = now;
+            if failure.cause.is_unknown() {
+                // No stage ran, so no attempt was made; and how long this has lasted decides when
+                // to give up, so the time of the first one is kept.
+                record.attempt = record.attempt.saturating_sub(1);
+                let first = record.failure.as_ref().filter(|last| last.cause == failure.cause);
+                since = first.map_or(now, |first| first.at);
+            }
+            record.failure = Some(Failure { at: since, ..failure.clone() });
             wait(record, *delay, now);
         }
         Outcome::Snooze { delay } => {

@@ -15,7 +15,8 @@ pub struct Failure {
     pub attempt: u32,
     /// What happened, for a person to read.
     pub message: String,
-    /// When the store took the failure in, by the store's clock.
+    /// When the store took the failure in, by the store's clock. Of an unknown kind or stage: when
+    /// that was first found out.
     pub at: Timestamp,
 }
 
@@ -70,6 +71,12 @@ impl FailureCause {
         Self::NeverFinished,
         Self::Expired,
     ];
+
+    /// Returns whether the task only waits for a process that knows its kind and stage.
+    #[must_use]
+    pub const fn is_unknown(self) -> bool {
+        matches!(self, Self::UnknownKind | Self::UnknownStage)
+    }
 
     /// Returns whether no further attempt can cure it.
     #[must_use]

@@ -99,11 +99,13 @@ pub(crate) fn after_interrupt(record: &TaskRecord, options: &StageOptions) -> Ou
 ///
 /// During a rolling deploy another process may know it, so it waits; but not for ever.
 pub(crate) fn unknown(record: &TaskRecord, cause: FailureCause, message: String) -> Outcome {
-    let waited = record.updated_at.since(record.stage_entered_at);
+    let first = record.failure.as_ref().filter(|last| last.cause == cause);
+    let waited = first.map_or(Duration::ZERO, |first| record.updated_at.since(first.at));
+    let failure = failure(record, cause, message);
     if waited >= UNKNOWN_AGE_MAX {
-        return Outcome::Fail { failure: failure(record, cause, message) };
+        return Outcome::Fail { failure };
     }
-    expired(record, UNKNOWN_DELAY).unwrap_or(Outcome::Snooze { delay: UNKNOWN_DELAY })
+    expired(record, UNKNOWN_DELAY).unwrap_or(Outcome::Retry { failure, delay: UNKNOWN_DELAY })
 }
 
 /// How long a task of unknown kind or stage waits before it is looked at again.

@@ -122,9 +122,15 @@ fn an_unknown_stage_waits_for_a_deploy_but_not_for_ever() {
     let decide = |record: &TaskRecord| {
         unknown(record, FailureCause::UnknownStage, String::from("no such stage"))
     };
-    record.updated_at = record.stage_entered_at + (UNKNOWN_AGE_MAX - MINUTE);
-    assert!(matches!(decide(&record), Outcome::Snooze { .. }));
-    record.updated_at = record.stage_entered_at + UNKNOWN_AGE_MAX;
+    // However old the task is, its wait starts when it first meets somebody who does not know it.
+    record.updated_at = record.created_at + 10 * UNKNOWN_AGE_MAX;
+    assert!(matches!(decide(&record), Outcome::Retry { .. }));
+    let met = record.updated_at;
+    let failure = failure(&record, FailureCause::UnknownStage, String::new());
+    record.failure = Some(Failure { at: met, ..failure });
+    record.updated_at = met + (UNKNOWN_AGE_MAX - MINUTE);
+    assert!(matches!(decide(&record), Outcome::Retry { .. }));
+    record.updated_at = met + UNKNOWN_AGE_MAX;
     assert_eq!(cause_of(&decide(&record)), Some(FailureCause::UnknownStage));
 }
 

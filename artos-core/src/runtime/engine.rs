@@ -101,7 +101,8 @@ async fn call_store<T>(
         }
     };
     match &result {
-        Ok(_) => duty.answered(),
+        // A store that refuses a request is there and works.
+        Ok(_) | Err(StoreError::Invalid { .. }) => duty.answered(),
         Err(error) => duty.failed(error),
     }
     result

@@ -106,9 +106,14 @@ impl Board {
         let _ = self.running.set(Box::new(count));
     }
 
+    /// Returns the notes of a loop; a loop that starts again goes on in its old ones.
     pub(super) fn duty(&self, name: String) -> Arc<Duty> {
+        let mut duties = self.duties.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(duty) = duties.iter().find(|duty| duty.name == name) {
+            return Arc::clone(duty);
+        }
         let duty = Arc::new(Duty { name, notes: Mutex::default() });
-        self.duties.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&duty));
+        duties.push(Arc::clone(&duty));
         duty
     }
 

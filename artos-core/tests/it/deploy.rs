@@ -85,8 +85,11 @@ async fn a_kind_nobody_knows_waits_for_somebody_who_does() {
     let stranger = runtime(store.clone()).start().await.unwrap();
     let task = stranger.client().submit(Count(1)).await.unwrap();
     let mut watch = stranger.client().watch(task.id());
-    while watch.changed().await.unwrap().unwrap().snoozes == 0 {}
-    assert_eq!(task.record().await.unwrap().state, TaskState::Pending);
+    while watch.changed().await.unwrap().unwrap().failure.is_none() {}
+    let record = task.record().await.unwrap();
+    assert_eq!((record.state, record.attempt, record.snoozes), (TaskState::Pending, 0, 0));
+    let why = record.failure.unwrap().message;
+    assert_eq!(why, "no runtime here has a pipeline for kind `count`");
     let pipeline = Pipeline::new("increment", stage_fn(increment));
     let _friend = runtime(store).register(pipeline).start().await.unwrap();
     assert_eq!(task.wait().await.unwrap(), 2);
