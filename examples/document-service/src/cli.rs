@@ -1,0 +1,154 @@
+//! What the command line takes; every option can also come from the environment.
+
+use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Generates Word documents from source files, in the background, over HTTP.
+///
+/// `demo` shows the whole service in a few seconds; `serve` runs it.
+#[derive(Parser, Debug)]
+#[command(version, about)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Serve the HTTP API and generate documents until told to stop (Ctrl-C or SIGTERM).
+    #[command(after_help = SERVE_HELP)]
+    Serve(ServeArguments),
+    /// Start a service on a free port, generate a sample document through its API, and stop.
+    Demo(DemoArguments),
+}
+
+const SERVE_HELP: &str = "\
+Examples:
+  document-service serve --no-auth --files ./files
+  document-service serve --files ./files --token acme=8d1f... --token globex=77c0...
+  DOCUMENT_SERVICE_TOKENS=acme=8d1f... document-service serve --listen 0.0.0.0:8080
+
+Then:
+  curl -X POST http://127.0.0.1:8080/api/v1/documents/generate \\
+    -H 'Content-Type: application/json' -H 'Authorization: Bearer 8d1f...' \\
+    -d '{\"document_type\": \"CSR\", \"file_paths\": [\"acme/documents/protocol.pdf\"]}'";
+
+/// Options of `serve`.
+#[derive(Args, Debug)]
+pub struct ServeArguments {
+    /// Address to listen on; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:8080", env = "DOCUMENT_SERVICE_LISTEN")]
+    pub listen: SocketAddr,
+    /// Where tasks are kept. `memory:` forgets them when the process ends.
+    #[arg(long, default_value = "memory:", env = "DOCUMENT_SERVICE_STORE")]
+    pub store: StoreLocation,
+    /// Directory of the source files and of the generated documents.
+    #[arg(long, value_name = "DIR", default_value = "files", env = "DOCUMENT_SERVICE_FILES")]
+    pub files: PathBuf,
+    /// A bearer token and the organization it acts for; may be repeated. Separate several with
+    /// commas in the environment.
+    #[arg(
+        long = "token",
+        value_name = "ORG=TOKEN",
+        env = "DOCUMENT_SERVICE_TOKENS",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
+    pub tokens: Vec<OrganizationToken>,
+    /// Let everybody do everything. Only on a loopback address.
+    #[arg(long, conflicts_with = "tokens", env = "DOCUMENT_SERVICE_NO_AUTH")]
+    pub no_auth: bool,
+    /// How many documents to generate at a time.
+    #[arg(long, default_value_t = 4, env = "DOCUMENT_SERVICE_CONCURRENCY")]
+    pub concurrency: usize,
+    /// How long running documents may go on after the service was told to stop, in seconds.
+    #[arg(long, default_value = "20", value_parser = seconds, env = "DOCUMENT_SERVICE_GRACE")]
+    pub grace: Duration,
+}
+
+/// Options of `demo`.
+#[derive(Args, Debug)]
+pub struct DemoArguments {
+    /// Directory to put the sample files and the document into.
+    #[arg(long, value_name = "DIR", default_value = "artos-demo")]
+    pub output: PathBuf,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
+}
+
+/// Where tasks are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreLocation {
+    /// In this process.
+    Memory,
+}
+
+/// The text names no store.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no store: expected `memory:`")]
+pub struct UnknownStore(String);
+
+impl FromStr for StoreLocation {
+    type Err = UnknownStore;
+
+    fn from_str(text: &str) -> Result<Self, UnknownStore> {
+        match text {
+            "memory:" | "memory" => Ok(Self::Memory),
+            _ => Err(UnknownStore(text.to_owned())),
+        }
+    }
+}
+
+/// A bearer token and the organization it acts for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OrganizationToken {
+    /// Id of the organization: also the first folder of its files.
+    pub organization: String,
+    /// The secret.
+    pub token: String,
+}
+
+/// The text is no `ORG=TOKEN`.
+#[derive(Debug, thiserror::Error)]
+pub enum BadToken {
+    /// There is no `=`.
+    #[error("expected ORG=TOKEN, for example acme=8d1f02...")]
+    NoOrganization,
+    /// The organization could not be a folder.
+    #[error("`{0}` is no organization: expected letters, digits, `-`, `_` and `.`")]
+    Organization(String),
+    /// The token could be guessed, or not be sent.
+    #[error("the token of `{0}` is too short or has spaces: expected at least 4 visible characters")]
+    Token(String),
+}
+
+impl FromStr for OrganizationToken {
+    type Err = BadToken;
+
+    fn from_str(text: &str) -> Result<Self, BadToken> {
+        let (organization, token) = text.split_once('=').ok_or(BadToken::NoOrganization)?;
+        let is_good = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        let is_folder = !organization.is_empty()
+            && !organization.starts_with('.')
+            && organization.len() <= 128
+            && organization.chars().all(is_good);
+        if !is_folder {
+            return Err(BadToken::Organization(organization.to_owned()));
+        }
+        if token.len() < 4 || !token.chars().all(|letter| letter.is_ascii_graphic()) {
+            return Err(BadToken::Token(organization.to_owned()));
+        }
+        Ok(Self { organization: organization.to_owned(), token: token.to_owned() })
+    }
+}
+
+impl std::fmt::Debug for OrganizationToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}=...", self.organization)
+    }
+}

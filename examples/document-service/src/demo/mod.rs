@@ -1,0 +1,93 @@
+//! `demo`: the whole service in a few seconds, through its own HTTP API.
+
+mod api;
+mod samples;
+mod show;
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context as _, bail};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use self::{api::Api, show::Show};
+use crate::{
+    cli::{DemoArguments, StoreLocation},
+    service::{self, Service, Settings},
+};
+
+/// Starts a service on a free port, generates a document from the samples, shows how a document
+/// fails that lacks a required section, and stops.
+///
+/// # Errors
+///
+/// If the service cannot start or does not do what it should.
+pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
+    let files = arguments.output.join("files");
+    let paths = samples::write(&files)?;
+    let Service { runtime, app, drain } = service::start(Settings {
+        store: &StoreLocation::Memory,
+        files: &files,
+        tokens: &[],
+        concurrency: 2,
+    })
+    .await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port")?;
+    let api = Api::new(listener.local_addr()?);
+    let stopped = drain.clone();
+    let grace = Duration::from_secs(5);
+    let server = artos_http::serve(
+        listener,
+        app,
+        &drain,
+        async move { stopped.started().await },
+        grace,
+    );
+    let client = async {
+        let output = arguments.output.clone();
+        // The client blocks, as a script would, and so gets a thread of its own.
+        let outcome = tokio::task::spawn_blocking(move || show_service(&api, &paths, &output)).await;
+        drain.start();
+        outcome?
+    };
+    let (served, shown) = tokio::join!(server, client);
+    runtime.shutdown(grace).await?;
+    served?;
+    shown
+}
+
+/// Acts as a client of the service.
+fn show_service(api: &Api, paths: &samples::Paths, output: &Path) -> anyhow::Result<()> {
+    let mut show = Show::new();
+    show.line(&format!("the service listens on {}", api.address()));
+
+    show.line("POST /api/v1/documents/generate with four sources");
+    let request = json!({
+        "document_type": "CSR",
+        "file_paths": paths.complete,
+        "document_set_name": "AX-101",
+        "output_name": "AX-101 Clinical Study Report.docx",
+    });
+    let id = api.generate(&request)?;
+    show.line(&format!("202 Accepted, task {id}"));
+    let status = api.follow(&id, |status| show.progress(status))?;
+    show.finish();
+    if status.get("status") != Some(&json!("Complete")) {
+        bail!("the document was not generated: {status}");
+    }
+    let document = api.document(&id)?;
+    let path = output.join("AX-101 Clinical Study Report.docx");
+    std::fs::write(&path, api.file(&id)?)?;
+    show.document(&document, &path);
+
+    show.line("And one whose sources lack a required section:");
+    let request = json!({ "document_type": "CSR", "file_paths": paths.incomplete });
+    let id = api.generate(&request)?;
+    let status = api.follow(&id, |_| {})?;
+    if status.get("status") != Some(&json!("Failed")) {
+        bail!("a document without its safety section was not refused: {status}");
+    }
+    show.failure(&status);
+    show.what_next(output, paths);
+    Ok(())
+}

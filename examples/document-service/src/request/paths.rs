@@ -1,0 +1,89 @@
+//! Paths of source files: which are well formed, and whose they are.
+
+/// Longest path, in bytes. Object stores allow 1,024.
+const PATH_BYTES_MAX: usize = 1_024;
+
+/// A path that names a file of an organization other than the caller's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` belongs to another organization")]
+pub struct ForeignPath {
+    /// The path that was refused.
+    pub path: String,
+}
+
+/// Checks that no path names a file of another organization.
+///
+/// The first segment of a path may be the id of an organization. It is refused if it is one of
+/// `organizations` (those the service knows) and not `caller`. Any other first segment is an
+/// ordinary folder, so a service that knows no organizations refuses nothing.
+///
+/// # Errors
+///
+/// The first path that is refused.
+pub fn authorize_paths(
+    paths: &[String],
+    caller: Option<&str>,
+    organizations: &[String],
+) -> Result<(), ForeignPath> {
+    for path in paths {
+        let owner = path.split('/').next().unwrap_or_default();
+        let known = organizations.iter().any(|organization| organization == owner);
+        if known && caller != Some(owner) {
+            return Err(ForeignPath { path: path.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Says what is wrong with `path`, if anything.
+///
+/// What passes names a file below the root of the store under any reading of the path: as a URL,
+/// on Unix and on Windows.
+pub(super) fn problem(path: &str) -> Option<&'static str> {
+    if path.is_empty() {
+        return Some("is empty");
+    }
+    if path.len() > PATH_BYTES_MAX {
+        return Some("is longer than 1024 bytes");
+    }
+    if path.chars().any(char::is_control) {
+        return Some("contains a control character");
+    }
+    if path.contains('\\') {
+        return Some("contains a backslash; separate folders with `/`");
+    }
+    if path.contains("://") {
+        return Some("is a URL; give the key of a stored file, such as `folder/file.pdf`");
+    }
+    if path.starts_with('/') {
+        return Some("is absolute; it must be relative to the root of the store");
+    }
+    if has_drive_letter(path) {
+        return Some("starts with a drive letter");
+    }
+    if hides_a_separator(path) {
+        return Some(
+            "contains a percent-encoded dot, separator, percent sign or control character",
+        );
+    }
+    path.split('/').find_map(|segment| match segment {
+        "" => Some("contains an empty segment"),
+        "." | ".." => Some("contains a `.` or `..` segment"),
+        _ => None,
+    })
+}
+
+fn has_drive_letter(path: &str) -> bool {
+    matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
+}
+
+/// Tells whether a reader that decodes `%XX` would see a different structure.
+fn hides_a_separator(path: &str) -> bool {
+    path.as_bytes().windows(3).any(|window| {
+        let &[b'%', high, low] = window else { return false };
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let (Some(high), Some(low)) = (digit(high), digit(low)) else { return false };
+        let decoded = char::from_u32(high * 16 + low).unwrap_or_default();
+        decoded.is_control() || matches!(decoded, '.' | '/' | '\\' | '%')
+    })
+}
