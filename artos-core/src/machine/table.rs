@@ -103,6 +103,7 @@ pub fn diagram() -> String {
         for event in EVENTS {
             if let Some(after) = happen(situation, event)
                 && !matches!(event, Event::Heartbeat)
+                && after != sample(situation)
             {
                 edges.insert((situation.state, after.state, event.title()));
             }

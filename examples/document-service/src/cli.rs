@@ -123,7 +123,9 @@ pub enum BadToken {
     #[error("`{0}` is no organization: expected letters, digits, `-`, `_` and `.`")]
     Organization(String),
     /// The token could be guessed, or not be sent.
-    #[error("the token of `{0}` is too short or has spaces: expected at least 4 visible characters")]
+    #[error(
+        "the token of `{0}` is too short or has spaces: expected at least 4 visible characters"
+    )]
     Token(String),
 }
 

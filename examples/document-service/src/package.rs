@@ -25,7 +25,10 @@ pub(crate) fn replace(package: &[u8], parts: &[Part<'_>]) -> ZipResult<Vec<u8>> 
     let mut new = ZipWriter::new(Cursor::new(Vec::new()));
     for index in 0..old.len() {
         let entry = old.by_index_raw(index)?;
-        match parts.iter().find(|(name, _)| entry.name().is_ok_and(|found| found == *name)) {
+        match parts
+            .iter()
+            .find(|(name, _)| entry.name().is_ok_and(|found| found == *name))
+        {
             Some((name, content)) => {
                 new.start_file(*name, options())?;
                 new.write_all(content)?;

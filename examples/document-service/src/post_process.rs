@@ -67,7 +67,10 @@ pub fn finish(draft: Draft, docx: &[u8], identity: Identity) -> Result<Finished,
     let page_count = pages(&body.blocks, word_count);
     let core = core_properties(&draft, identity.created_at);
     let app = app_properties(word_count, page_count);
-    let parts = [("docProps/core.xml", core.as_bytes()), ("docProps/app.xml", app.as_bytes())];
+    let parts = [
+        ("docProps/core.xml", core.as_bytes()),
+        ("docProps/app.xml", app.as_bytes()),
+    ];
     let docx = package::replace(docx, &parts)?;
     let metadata = Metadata {
         docx_path: identity.docx_path,
@@ -130,7 +133,9 @@ fn pages(blocks: &[Block], word_count: u64) -> u64 {
             table_words += words(block);
         }
     }
-    let text = word_count.saturating_sub(table_words).div_ceil(WORDS_PER_PAGE);
+    let text = word_count
+        .saturating_sub(table_words)
+        .div_ceil(WORDS_PER_PAGE);
     FRONT_PAGES + text + rows / ROWS_PER_PAGE
 }
 

@@ -35,7 +35,7 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         println!("warning: --no-auth lets everybody on this machine do everything");
     }
 
-    artos_http::serve(listener, app, &drain, stop_signal()?, arguments.grace).await?;
+    artos_http::serve(listener, app, drain, stop_signal()?, arguments.grace).await?;
     // Requests are answered; what still runs may finish, or is handed back uncharged.
     runtime.shutdown(arguments.grace).await?;
     println!("stopped");

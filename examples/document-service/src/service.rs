@@ -68,10 +68,9 @@ pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
         Auth::tokens(settings.tokens.iter().map(|one| (one.organization.clone(), &one.token)))
     };
     let organizations = settings.tokens.iter().map(|one| one.organization.clone()).collect();
-    let app = artos_http::router(runtime.client())
+    let app = artos_http::router(runtime.client(), auth)
         .monitor(runtime.monitor())
         .drain(drain.clone())
-        .auth(auth)
         .resource(resource(files, rules, organizations))
         .build()?;
     Ok(Service { runtime, app, drain })
@@ -127,9 +126,8 @@ impl Accept {
     ) -> Result<Submission<GenerateDocument>, Problem> {
         let errors = validate(&request, &self.rules);
         if !errors.is_empty() {
-            let error = |error: crate::request::FieldError| {
-                FieldError::new(error.pointer, error.message)
-            };
+            let error =
+                |error: crate::request::FieldError| FieldError::new(error.pointer, error.message);
             return Err(Problem::invalid(errors.into_iter().map(error).collect()));
         }
         let organization = caller.organization().map(|organization| organization.as_str());
@@ -160,7 +158,10 @@ fn summary(task: &TaskRecord) -> serde_json::Value {
 }
 
 /// Sends the Word document.
-async fn download(files: &Files, document: &Document) -> Result<impl IntoResponse, Problem> {
+async fn download(
+    files: &Files,
+    document: &Document,
+) -> Result<impl IntoResponse + use<>, Problem> {
     let content = files.read(&document.metadata.docx_path).await.map_err(|error| {
         if error.is_transient() {
             Problem::unavailable("the file cannot be read now")
@@ -193,4 +194,3 @@ fn content_disposition(name: &str) -> HeaderValue {
     let value = format!("attachment; filename=\"{ascii}.docx\"; filename*=UTF-8''{utf8}.docx");
     HeaderValue::from_str(&value).unwrap_or(HeaderValue::from_static("attachment"))
 }
-

@@ -6,19 +6,29 @@ pub(super) struct Words(Vec<String>);
 
 impl Words {
     pub(super) fn of(text: &str) -> Self {
-        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let words = text
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty());
         Self(words.map(|word| singular(word.to_lowercase())).collect())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Tells whether `phrase` occurs word for word. An empty phrase occurs nowhere.
     pub(super) fn contain(&self, phrase: &Self) -> bool {
         let length = phrase.0.len();
-        length > 0 && self.0.windows(length).any(|window| window == phrase.0.as_slice())
+        length > 0
+            && self
+                .0
+                .windows(length)
+                .any(|window| window == phrase.0.as_slice())
     }
 
     /// Returns the length of these words as a part of the length of `whole`, 0 to 1.
     pub(super) fn share_of(&self, whole: &Self) -> f32 {
-        let length = |words: &Self| f32::from(u16::try_from(words.0.len()).unwrap_or(u16::MAX));
+        let length = |words: &Self| f32::from(u16::try_from(words.len()).unwrap_or(u16::MAX));
         (length(self) / length(whole).max(1.0)).min(1.0)
     }
 }

@@ -36,17 +36,13 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     let api = Api::new(listener.local_addr()?);
     let stopped = drain.clone();
     let grace = Duration::from_secs(5);
-    let server = artos_http::serve(
-        listener,
-        app,
-        &drain,
-        async move { stopped.started().await },
-        grace,
-    );
+    let stop = async move { stopped.started().await };
+    let server = artos_http::serve(listener, app, drain.clone(), stop, grace);
     let client = async {
         let output = arguments.output.clone();
         // The client blocks, as a script would, and so gets a thread of its own.
-        let outcome = tokio::task::spawn_blocking(move || show_service(&api, &paths, &output)).await;
+        let outcome =
+            tokio::task::spawn_blocking(move || show_service(&api, &paths, &output)).await;
         drain.start();
         outcome?
     };

@@ -11,12 +11,12 @@ use crate::stages::STAGES;
 pub(super) struct Show {
     bars: Option<Vec<ProgressBar>>,
     /// The last plain line about progress, so that none is printed twice.
-    last: String,
+    last: &'static str,
 }
 
 impl Show {
     pub(super) fn new() -> Self {
-        Self { bars: std::io::stdout().is_terminal().then(Vec::new), last: String::new() }
+        Self { bars: std::io::stdout().is_terminal().then(Vec::new), last: "" }
     }
 
     #[expect(clippy::print_stdout, reason = "the demo talks to a person")]
@@ -29,7 +29,8 @@ impl Show {
         let progress = status.get("progress");
         let number = |key| progress.and_then(|all| all.get(key)).and_then(Value::as_u64);
         let done = status.get("status").and_then(Value::as_str) == Some("Complete");
-        let stage = if done { STAGES.len() as u64 + 1 } else { number("stage_number").unwrap_or(1) };
+        let stage =
+            if done { STAGES.len() as u64 + 1 } else { number("stage_number").unwrap_or(1) };
         let percent = number("percent").unwrap_or(0);
         match &mut self.bars {
             Some(bars) => {
@@ -56,7 +57,7 @@ impl Show {
         for (at, (name, title)) in reached.enumerate().skip(from) {
             let percent = if at + 1 == stage { percent } else { 100 };
             self.line(&format!("  stage {}/{}: {title} ({percent} %)", at + 1, STAGES.len()));
-            name.clone_into(&mut self.last);
+            self.last = name;
         }
     }
 

@@ -11,11 +11,11 @@ use zip::result::ZipError;
 use super::Problem;
 
 /// Most bytes that all entries of an Office file may unpack to.
-const UNPACKED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+const UNPACKED_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// Most bytes of text one source may have. A book has about one million.
 const TEXT_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most pieces (blocks and table cells) one source may have; an empty cell costs memory, too.
-const PIECES_MAX: usize = 500_000;
+const PIECES_MAX: usize = 2_000_000;
 /// Most entries of an Office file; large ones have a few hundred.
 const ENTRIES_MAX: usize = 10_000;
 
@@ -28,15 +28,21 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new() -> Self {
-        Self { bytes: TEXT_BYTES_MAX, pieces: PIECES_MAX }
+        Self {
+            bytes: TEXT_BYTES_MAX,
+            pieces: PIECES_MAX,
+        }
     }
 
     /// Pays for one piece: a block or a cell.
     pub(super) fn spend(&mut self, text: &str) -> Result<(), Problem> {
         let bytes = self.bytes.checked_sub(text.len());
-        self.bytes = bytes.ok_or(Problem::TooMuch { limit: "8 MiB of text" })?;
-        self.pieces =
-            self.pieces.checked_sub(1).ok_or(Problem::TooMuch { limit: "500,000 pieces" })?;
+        self.bytes = bytes.ok_or(Problem::TooMuch {
+            limit: "8 MiB of text",
+        })?;
+        self.pieces = self.pieces.checked_sub(1).ok_or(Problem::TooMuch {
+            limit: "2,000,000 blocks and cells",
+        })?;
         Ok(())
     }
 }
@@ -60,15 +66,22 @@ impl<'a> Package<'a> {
         let archive =
             ZipArchive::new(Cursor::new(bytes)).map_err(|error| Problem::corrupt(format, error))?;
         if archive.len() > ENTRIES_MAX {
-            return Err(Problem::TooMuch { limit: "10,000 entries" });
+            return Err(Problem::TooMuch {
+                limit: "10,000 entries",
+            });
         }
         let mut package = Self { archive, format };
         let mut left = UNPACKED_BYTES_MAX;
         for index in 0..package.archive.len() {
-            let entry = package.archive.by_index(index).map_err(|error| problem(format, error))?;
+            let entry = package
+                .archive
+                .by_index(index)
+                .map_err(|error| problem(format, error))?;
             let unpacked = io::copy(&mut entry.take(left + 1), &mut io::sink())
                 .map_err(|error| Problem::corrupt(format, error))?;
-            left = left.checked_sub(unpacked).ok_or(Problem::TooMuch { limit: "256 MiB" })?;
+            left = left
+                .checked_sub(unpacked)
+                .ok_or(Problem::TooMuch { limit: "128 MiB" })?;
         }
         Ok(package)
     }

@@ -65,25 +65,42 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Source, ExtractError> {
         Format::Markdown => markdown::read(bytes),
         Format::Text => text::read(bytes),
     };
-    // Parsers of other people meet files of other people here. A panic in one of them is an answer
-    // about the file, and nothing outlives the call that could be left half changed.
+    // Some parsers panic on crafted files (calamine on a row number beyond 32 bits). That is an
+    // answer about the file, and nothing outlives the call that could be left half changed.
     let mut blocks = std::panic::catch_unwind(read)
         .unwrap_or(Err(Problem::ReaderFailed))
-        .and_then(|blocks| if blocks.is_empty() { Err(Problem::Empty) } else { Ok(blocks) })
+        .and_then(|blocks| {
+            if blocks.is_empty() {
+                Err(Problem::Empty)
+            } else {
+                Ok(blocks)
+            }
+        })
         .map_err(|problem| ExtractError::unreadable(path, problem))?;
-    if !blocks.iter().any(|block| matches!(block.content, Content::Heading { .. })) {
+    if !blocks
+        .iter()
+        .any(|block| matches!(block.content, Content::Heading { .. }))
+    {
         blocks.insert(0, Block::heading(1, title_from(path)));
     }
-    Ok(Source { path: path.to_owned(), format, blocks })
+    Ok(Source {
+        path: path.to_owned(),
+        format,
+        blocks,
+    })
 }
 
 fn format_of(path: &str) -> Result<Format, ExtractError> {
     Format::of(path).ok_or_else(|| ExtractError::unreadable(path, Problem::UnknownFormat))
 }
 
-/// A file without headings is about what its name says: `lab_results.csv` is "lab results".
+/// A file without headings is about what its name says: `lab_results.csv` is "Lab results".
 fn title_from(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    stem.replace(['_', '-'], " ")
+    let mut letters = stem
+        .chars()
+        .map(|c| if matches!(c, '_' | '-') { ' ' } else { c });
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
 }

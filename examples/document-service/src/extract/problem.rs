@@ -28,7 +28,10 @@ impl ExtractError {
     }
 
     pub(super) fn unreadable(path: &str, problem: Problem) -> Self {
-        Self::Unreadable { path: path.to_owned(), problem }
+        Self::Unreadable {
+            path: path.to_owned(),
+            problem,
+        }
     }
 }
 
@@ -37,7 +40,10 @@ impl ExtractError {
 #[non_exhaustive]
 pub enum Problem {
     /// The extension is not one that can be read.
-    #[error("has a format that cannot be read; readable formats are {}", Format::EXTENSIONS)]
+    #[error(
+        "has a format that cannot be read; readable formats are {}",
+        Format::EXTENSIONS
+    )]
     UnknownFormat,
     /// A PDF whose pages are pictures.
     #[error("has no text layer; it is probably a scan, so run text recognition on it first")]
@@ -76,6 +82,9 @@ pub enum Problem {
 impl Problem {
     /// Reports what a parser found wrong with a file of `format`.
     pub(super) fn corrupt(format: &'static str, detail: impl std::fmt::Display) -> Self {
-        Self::Corrupt { format, detail: detail.to_string() }
+        Self::Corrupt {
+            format,
+            detail: detail.to_string(),
+        }
     }
 }

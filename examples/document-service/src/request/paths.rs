@@ -27,7 +27,9 @@ pub fn authorize_paths(
 ) -> Result<(), ForeignPath> {
     for path in paths {
         let owner = path.split('/').next().unwrap_or_default();
-        let known = organizations.iter().any(|organization| organization == owner);
+        let known = organizations
+            .iter()
+            .any(|organization| organization == owner);
         if known && caller != Some(owner) {
             return Err(ForeignPath { path: path.clone() });
         }
@@ -80,9 +82,13 @@ fn has_drive_letter(path: &str) -> bool {
 /// Tells whether a reader that decodes `%XX` would see a different structure.
 fn hides_a_separator(path: &str) -> bool {
     path.as_bytes().windows(3).any(|window| {
-        let &[b'%', high, low] = window else { return false };
+        let &[b'%', high, low] = window else {
+            return false;
+        };
         let digit = |byte: u8| char::from(byte).to_digit(16);
-        let (Some(high), Some(low)) = (digit(high), digit(low)) else { return false };
+        let (Some(high), Some(low)) = (digit(high), digit(low)) else {
+            return false;
+        };
         let decoded = char::from_u32(high * 16 + low).unwrap_or_default();
         decoded.is_control() || matches!(decoded, '.' | '/' | '\\' | '%')
     })

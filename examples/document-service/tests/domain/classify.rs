@@ -83,7 +83,7 @@ fn the_samples_are_assigned_as_a_person_would() {
         ("Subjects", "study-population"),
         ("Adverse Events", "safety-analysis"),
         ("Symptom Score by Visit", "efficacy-analysis"),
-        ("laboratory", "safety-analysis"),
+        ("Laboratory", "safety-analysis"),
         ("Reason for the Amendment", "protocol-changes"),
         ("Changes to Safety Monitoring", "safety-analysis"),
         ("Efficacy narrative", "efficacy-analysis"),

@@ -5,7 +5,7 @@ use super::{extract_bytes, headings, problem, sample, tables};
 #[test]
 fn csv_is_a_table_named_after_its_file() {
     let source = extract_bytes("org/laboratory.csv", &sample("laboratory.csv"));
-    assert_eq!(headings(&source), [(1, "laboratory")]);
+    assert_eq!(headings(&source), [(1, "Laboratory")]);
     let table = tables(&source)[0];
     assert_eq!(table.header[0], "Laboratory test");
     assert_eq!(table.rows[2], ["Haemoglobin", "g/L", "141", "142", "120 to 170"]);

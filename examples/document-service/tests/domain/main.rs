@@ -1,5 +1,12 @@
 //! Tests of the five stages as plain functions, without a runtime.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what went wrong by panicking"
+)]
+
 mod classify;
 mod csv_and_text;
 mod docx;

@@ -8,7 +8,7 @@ use zip::{ZipArchive, ZipWriter};
 use super::{extract_bytes, headings, problem, sample, tables};
 
 /// The sample workbook with another content of its first sheet.
-fn with_sheet(data: &str) -> Vec<u8> {
+pub(super) fn with_sheet(data: &str) -> Vec<u8> {
     let mut old = ZipArchive::new(Cursor::new(sample("trial-data.xlsx"))).unwrap();
     let mut new = ZipWriter::new(Cursor::new(Vec::new()));
     for index in 0..old.len() {

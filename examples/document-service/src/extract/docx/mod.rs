@@ -204,8 +204,14 @@ impl MainText {
     }
 
     fn close_paragraph(&mut self) -> Result<(), Problem> {
-        let Some(paragraph) = self.paragraphs.pop() else { return Ok(()) };
-        let text = paragraph.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let Some(paragraph) = self.paragraphs.pop() else {
+            return Ok(());
+        };
+        let text = paragraph
+            .text
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
         if text.is_empty() {
             return Ok(());
         }
@@ -222,7 +228,9 @@ impl MainText {
     }
 
     fn close_cell(&mut self) -> Result<(), Problem> {
-        let Some(table) = self.tables.last_mut() else { return Ok(()) };
+        let Some(table) = self.tables.last_mut() else {
+            return Ok(());
+        };
         table.row.push(std::mem::take(&mut table.cell));
         for _ in 1..table.span {
             self.budget.spend("")?;
@@ -233,13 +241,16 @@ impl MainText {
 
     /// Ends a table. The text of a table inside a cell becomes text of that cell.
     fn close_table(&mut self) {
-        let Some(table) = self.tables.pop() else { return };
+        let Some(table) = self.tables.pop() else {
+            return;
+        };
         if let Some(outer) = self.tables.last_mut() {
             for cell in table.rows.iter().flatten().filter(|cell| !cell.is_empty()) {
                 join(&mut outer.cell, cell);
             }
         } else {
-            self.blocks.extend(Table::from_rows(table.rows).map(Block::table));
+            self.blocks
+                .extend(Table::from_rows(table.rows).map(Block::table));
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Fonts of a page: what the bytes of a text mean and how wide they print.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
-use lopdf::{Dictionary, Document, Encoding, Object};
+use lopdf::{Dictionary, Document, Encoding, Object, ObjectId};
 
 /// Width of a character of which nothing is known, as a part of the font size.
 const WIDTH_DEFAULT: f32 = 0.5;
 /// Most bytes the character map of one font may unpack to.
 const MAP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Most fonts of a page; real pages have a dozen.
+const FONTS_MAX: usize = 500;
 
 /// A font as far as reading needs it.
 pub(super) struct Font<'a> {
@@ -20,36 +24,77 @@ pub(super) struct Font<'a> {
 }
 
 /// The fonts of a page by the name its program uses.
-pub(super) type Fonts<'a> = BTreeMap<Vec<u8>, Font<'a>>;
+pub(super) type Fonts<'a> = BTreeMap<&'a [u8], Rc<Font<'a>>>;
 
-/// Reads the fonts that `resources` defines. What cannot be read is left out.
-pub(super) fn from_resources<'a>(document: &'a Document, resources: &'a Dictionary) -> Fonts<'a> {
-    let Ok(fonts) = document.get_dict_in_dict(resources, b"Font") else {
-        return Fonts::new();
-    };
-    let font = |object: &'a Object| {
-        let (_, object) = document.dereference(object).ok()?;
-        Some(Font::new(document, object.as_dict().ok()?))
-    };
-    fonts.iter().filter_map(|(name, object)| Some((name.clone(), font(object)?))).collect()
+/// The fonts of a document. Its pages share most of them.
+pub(super) struct FontCache<'a> {
+    document: &'a Document,
+    known: HashMap<ObjectId, Rc<Font<'a>>>,
+}
+
+impl<'a> FontCache<'a> {
+    pub(super) fn new(document: &'a Document) -> Self {
+        Self {
+            document,
+            known: HashMap::new(),
+        }
+    }
+
+    /// Reads the fonts that `resources` defines. What cannot be read is left out.
+    pub(super) fn of_resources(&mut self, resources: &'a Dictionary) -> Fonts<'a> {
+        let Ok(fonts) = self.document.get_dict_in_dict(resources, b"Font") else {
+            return Fonts::new();
+        };
+        let fonts = fonts.iter().take(FONTS_MAX);
+        fonts
+            .filter_map(|(name, object)| Some((name.as_slice(), self.font(object)?)))
+            .collect()
+    }
+
+    fn font(&mut self, object: &'a Object) -> Option<Rc<Font<'a>>> {
+        let (id, object) = self.document.dereference(object).ok()?;
+        if let Some(known) = id.and_then(|id| self.known.get(&id)) {
+            return Some(Rc::clone(known));
+        }
+        let font = Rc::new(Font::new(self.document, object.as_dict().ok()?));
+        if let Some(id) = id {
+            self.known.insert(id, Rc::clone(&font));
+        }
+        Some(font)
+    }
 }
 
 impl<'a> Font<'a> {
     fn new(document: &'a Document, font: &'a Dictionary) -> Self {
-        let name = font.get(b"BaseFont").and_then(Object::as_name).unwrap_or_default();
+        let name = font
+            .get(b"BaseFont")
+            .and_then(Object::as_name)
+            .unwrap_or_default();
         let name = String::from_utf8_lossy(name).to_lowercase();
         let widths = font
             .get(b"Widths")
             .and_then(|widths| document.dereference(widths))
             .and_then(|(_, widths)| widths.as_array())
-            .map(|widths| widths.iter().map(|width| width.as_float().unwrap_or(0.0)).collect());
+            .map(|widths| {
+                widths
+                    .iter()
+                    .map(|width| width.as_float().unwrap_or(0.0))
+                    .collect()
+            });
         let first = font.get(b"FirstChar").and_then(Object::as_i64).unwrap_or(0);
         Self {
-            encoding: font.get_font_encoding_with_limit(document, MAP_BYTES_MAX).ok(),
-            bold: ["bold", "black", "heavy"].iter().any(|weight| name.contains(weight)),
+            encoding: font
+                .get_font_encoding_with_limit(document, MAP_BYTES_MAX)
+                .ok(),
+            bold: ["bold", "black", "heavy"]
+                .iter()
+                .any(|weight| name.contains(weight)),
             first: usize::try_from(first).unwrap_or(0),
             widths: widths.unwrap_or_default(),
-            two_bytes: font.get(b"Subtype").and_then(Object::as_name).is_ok_and(|s| s == b"Type0"),
+            two_bytes: font
+                .get(b"Subtype")
+                .and_then(Object::as_name)
+                .is_ok_and(|s| s == b"Type0"),
         }
     }
 
@@ -69,8 +114,15 @@ impl<'a> Font<'a> {
         }
         let width = |byte: &u8| {
             let index = usize::from(*byte).checked_sub(self.first);
-            let width = index.and_then(|index| self.widths.get(index)).copied().unwrap_or(0.0);
-            if width > 0.0 { width / 1_000.0 } else { usual_width(*byte) }
+            let width = index
+                .and_then(|index| self.widths.get(index))
+                .copied()
+                .unwrap_or(0.0);
+            if width > 0.0 {
+                width / 1_000.0
+            } else {
+                usual_width(*byte)
+            }
         };
         (count(bytes.len()), bytes.iter().map(width).sum())
     }

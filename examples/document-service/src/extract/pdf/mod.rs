@@ -6,16 +6,17 @@
 mod font;
 mod layout;
 mod runs;
+mod state;
 
 use lopdf::{Document, LoadOptions};
 
 use self::layout::Line;
+use self::runs::Printer;
 use super::Problem;
-use super::budget::Budget;
 use crate::source::{Block, Content};
 
 /// Most bytes one stream may unpack to.
-const STREAM_BYTES_MAX: usize = 64 * 1024 * 1024;
+const STREAM_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Most pages that are read.
 const PAGES_MAX: usize = 5_000;
 
@@ -31,13 +32,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Block>, Problem> {
         return Err(Problem::corrupt("PDF", "it has no pages"));
     }
     if pages.len() > PAGES_MAX {
-        return Err(Problem::TooMuch { limit: "5,000 pages" });
+        return Err(Problem::TooMuch {
+            limit: "5,000 pages",
+        });
     }
-    let mut budget = Budget::new();
+    let mut printer = Printer::new(&document);
     let mut lines: Vec<Line> = Vec::new();
     for (number, page) in pages {
-        let runs = runs::of_page(&document, page, &mut budget)?;
-        lines.extend(layout::lines(number, runs));
+        lines.extend(layout::lines(number, printer.page(page)?));
     }
     let blocks = layout::blocks(lines);
     let readable = |block: &Block| match &block.content {
@@ -46,7 +48,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Block>, Problem> {
         }
         Content::Table(_) => true,
     };
-    if blocks.iter().any(readable) { Ok(blocks) } else { Err(Problem::NoTextLayer) }
+    if blocks.iter().any(readable) {
+        Ok(blocks)
+    } else {
+        Err(Problem::NoTextLayer)
+    }
 }
 
 fn problem(error: lopdf::Error) -> Problem {

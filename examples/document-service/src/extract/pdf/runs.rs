@@ -4,14 +4,17 @@ use lopdf::content::{Content, Operation};
 use lopdf::{Dictionary, Document, Object, ObjectId};
 
 use super::STREAM_BYTES_MAX;
-use super::font::{self, Fonts};
+use super::font::{FontCache, Fonts};
+use super::state::{Matrix, State, position};
 use crate::extract::Problem;
 use crate::extract::budget::Budget;
 
 /// How deep forms (page programs called by others) are followed; they may call themselves.
 const FORM_DEPTH_MAX: u8 = 4;
-/// Most forms that one page may call; each may call others.
-const FORMS_MAX: u32 = 2_000;
+/// Most forms that a document may call; each may call others.
+const FORMS_MAX: u32 = 20_000;
+/// Most bytes of programs that are run. Pages may share a program, so this is more than the file.
+const PROGRAM_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// A gap inside a text, in thousandths of the font size, that stands for a space.
 const SPACE_GAP: f32 = 180.0;
 
@@ -30,98 +33,50 @@ pub(super) struct Run {
     pub(super) bold: bool,
 }
 
-/// Returns the runs of a page in the order its program prints them.
-pub(super) fn of_page(
-    document: &Document,
-    page: ObjectId,
-    budget: &mut Budget,
-) -> Result<Vec<Run>, Problem> {
-    let Ok(program) = document.get_page_content_with_limit(page, STREAM_BYTES_MAX) else {
-        return Err(Problem::corrupt("PDF", "the content of a page cannot be unpacked"));
-    };
-    let mut printer = Printer { document, runs: Vec::new(), forms_left: FORMS_MAX, budget };
-    let (own, inherited) = document.get_page_resources(page).unwrap_or((None, Vec::new()));
-    // The nearest resources are first, and only they count unless the page has none.
-    let inherited = inherited.first().and_then(|id| document.get_dictionary(*id).ok());
-    if let Some(resources) = own.or(inherited) {
-        printer.print(&program, resources, Matrix::IDENTITY, 0)?;
-    }
-    Ok(printer.runs)
+/// Runs the programs of the pages of one document.
+pub(super) struct Printer<'a> {
+    document: &'a Document,
+    fonts: FontCache<'a>,
+    runs: Vec<Run>,
+    forms_left: u32,
+    program_bytes_left: usize,
+    budget: Budget,
 }
 
-/// A transformation of the plane, as PDF writes it: `[a b c d e f]`.
-#[derive(Clone, Copy)]
-struct Matrix([f32; 6]);
-
-impl Matrix {
-    const IDENTITY: Self = Self([1.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
-
-    fn from_operands(operands: &[Object]) -> Option<Self> {
-        let mut numbers = operands.iter().map(|operand| operand.as_float().ok());
-        let mut next = || numbers.next().flatten();
-        Some(Self([next()?, next()?, next()?, next()?, next()?, next()?]))
-    }
-
-    fn translation(x: f32, y: f32) -> Self {
-        Self([1.0, 0.0, 0.0, 1.0, x, y])
-    }
-
-    /// Applies `self` first and `outer` second.
-    fn then(self, outer: Self) -> Self {
-        let [a, b, c, d, e, f] = self.0;
-        let [oa, ob, oc, od, oe, of] = outer.0;
-        Self([
-            a * oa + b * oc,
-            a * ob + b * od,
-            c * oa + d * oc,
-            c * ob + d * od,
-            e * oa + f * oc + oe,
-            e * ob + f * od + of,
-        ])
-    }
-}
-
-/// The part of the graphics state that decides how text prints.
-#[derive(Clone)]
-struct State {
-    page: Matrix,
-    text: Matrix,
-    line: Matrix,
-    font: Vec<u8>,
-    size: f32,
-    leading: f32,
-    character_gap: f32,
-    word_gap: f32,
-}
-
-impl State {
-    fn new(page: Matrix) -> Self {
+impl<'a> Printer<'a> {
+    pub(super) fn new(document: &'a Document) -> Self {
         Self {
-            page,
-            text: Matrix::IDENTITY,
-            line: Matrix::IDENTITY,
-            font: Vec::new(),
-            size: 0.0,
-            leading: 0.0,
-            character_gap: 0.0,
-            word_gap: 0.0,
+            document,
+            fonts: FontCache::new(document),
+            runs: Vec::new(),
+            forms_left: FORMS_MAX,
+            program_bytes_left: PROGRAM_BYTES_MAX,
+            budget: Budget::new(),
         }
     }
 
-    fn next_line(&mut self, x: f32, y: f32) {
-        self.line = Matrix::translation(x, y).then(self.line);
-        self.text = self.line;
+    /// Returns the runs of a page in the order its program prints them.
+    pub(super) fn page(&mut self, page: ObjectId) -> Result<Vec<Run>, Problem> {
+        let document = self.document;
+        let Ok(program) = document.get_page_content_with_limit(page, STREAM_BYTES_MAX) else {
+            return Err(Problem::corrupt(
+                "PDF",
+                "the content of a page cannot be unpacked",
+            ));
+        };
+        let (own, inherited) = document
+            .get_page_resources(page)
+            .unwrap_or((None, Vec::new()));
+        // The nearest resources are first, and only they count unless the page has none.
+        let inherited = inherited
+            .first()
+            .and_then(|id| document.get_dictionary(*id).ok());
+        if let Some(resources) = own.or(inherited) {
+            self.print(&program, resources, Matrix::IDENTITY, 0)?;
+        }
+        Ok(std::mem::take(&mut self.runs))
     }
-}
 
-struct Printer<'a, 'b> {
-    document: &'a Document,
-    runs: Vec<Run>,
-    forms_left: u32,
-    budget: &'b mut Budget,
-}
-
-impl<'a> Printer<'a, '_> {
     fn print(
         &mut self,
         program: &[u8],
@@ -131,13 +86,20 @@ impl<'a> Printer<'a, '_> {
     ) -> Result<(), Problem> {
         /// Deepest stack of saved states; more is an attack.
         const SAVED_MAX: usize = 512;
-        let Ok(content) = Content::decode(program) else {
-            return Err(Problem::corrupt("PDF", "the content of a page cannot be read"));
-        };
-        let fonts = font::from_resources(self.document, resources);
+        let left = self.program_bytes_left.checked_sub(program.len());
+        self.program_bytes_left = left.ok_or(Problem::TooMuch {
+            limit: "128 MiB of pages",
+        })?;
+        let fonts = self.fonts.of_resources(resources);
         let mut state = State::new(page);
         let mut saved = Vec::new();
-        for operation in &content.operations {
+        for operation in Content::decode_iter(program) {
+            let Ok(operation) = operation else {
+                return Err(Problem::corrupt(
+                    "PDF",
+                    "the content of a page cannot be read",
+                ));
+            };
             match operation.operator.as_str() {
                 "q" if saved.len() < SAVED_MAX => saved.push(state.clone()),
                 "Q" => state = saved.pop().unwrap_or(state),
@@ -147,10 +109,10 @@ impl<'a> Printer<'a, '_> {
                     }
                 }
                 "Do" if depth < FORM_DEPTH_MAX => {
-                    self.form(operation, resources, state.page, depth)?;
+                    self.form(&operation, resources, state.page, depth)?;
                 }
-                "Tj" | "TJ" | "'" | "\"" => self.show(operation, &fonts, &mut state)?,
-                _ => position(operation, &mut state),
+                "Tj" | "TJ" | "'" | "\"" => self.show(&operation, &fonts, &mut state)?,
+                _ => position(&operation, &mut state),
             }
         }
         Ok(())
@@ -169,11 +131,20 @@ impl<'a> Printer<'a, '_> {
             .operands
             .first()
             .and_then(|name| name.as_name().ok())
-            .and_then(|name| document.get_dict_in_dict(resources, b"XObject").ok()?.get(name).ok())
+            .and_then(|name| {
+                document
+                    .get_dict_in_dict(resources, b"XObject")
+                    .ok()?
+                    .get(name)
+                    .ok()
+            })
             .and_then(|object| document.dereference(object).ok()?.1.as_stream().ok());
         let Some(stream) = stream else { return Ok(()) };
-        let is_form =
-            stream.dict.get(b"Subtype").and_then(Object::as_name).is_ok_and(|s| s == b"Form");
+        let is_form = stream
+            .dict
+            .get(b"Subtype")
+            .and_then(Object::as_name)
+            .is_ok_and(|s| s == b"Form");
         let Some(forms_left) = self.forms_left.checked_sub(1).filter(|_| is_form) else {
             return Ok(());
         };
@@ -183,8 +154,15 @@ impl<'a> Printer<'a, '_> {
         };
         let matrix = stream.dict.get(b"Matrix").and_then(Object::as_array).ok();
         let matrix = matrix.and_then(|matrix| Matrix::from_operands(matrix));
-        let own = document.get_dict_in_dict(&stream.dict, b"Resources").unwrap_or(resources);
-        self.print(&program, own, matrix.unwrap_or(Matrix::IDENTITY).then(page), depth + 1)
+        let own = document
+            .get_dict_in_dict(&stream.dict, b"Resources")
+            .unwrap_or(resources);
+        self.print(
+            &program,
+            own,
+            matrix.unwrap_or(Matrix::IDENTITY).then(page),
+            depth + 1,
+        )
     }
 
     /// Prints the text of one operation as one run.
@@ -197,7 +175,9 @@ impl<'a> Printer<'a, '_> {
         if matches!(operation.operator.as_str(), "'" | "\"") {
             state.next_line(0.0, -state.leading);
         }
-        let Some(font) = fonts.get(&state.font) else { return Ok(()) };
+        let Some(font) = fonts.get(state.font.as_slice()) else {
+            return Ok(());
+        };
         let mut text = String::new();
         let mut width = 0.0;
         let parts = match operation.operands.last() {
@@ -228,39 +208,16 @@ impl<'a> Printer<'a, '_> {
         let upright = b.abs() <= a.abs() * 0.2 && a > 0.0;
         if upright && !text.trim().is_empty() {
             let (end, size) = (x + width * scale, state.size.abs() * scale);
-            self.runs.push(Run { text, x, end, y, size, bold: font.bold });
+            self.runs.push(Run {
+                text,
+                x,
+                end,
+                y,
+                size,
+                bold: font.bold,
+            });
         }
         state.text = Matrix::translation(width, 0.0).then(state.text);
         Ok(())
-    }
-}
-
-/// Carries out the operations that say where and how the next text prints.
-fn position(operation: &Operation, state: &mut State) {
-    let number = |index: usize| {
-        operation.operands.get(index).and_then(|operand| operand.as_float().ok()).unwrap_or(0.0)
-    };
-    match operation.operator.as_str() {
-        "BT" => (state.text, state.line) = (Matrix::IDENTITY, Matrix::IDENTITY),
-        "Td" => state.next_line(number(0), number(1)),
-        "TD" => {
-            state.leading = -number(1);
-            state.next_line(number(0), number(1));
-        }
-        "T*" => state.next_line(0.0, -state.leading),
-        "Tm" => {
-            if let Some(matrix) = Matrix::from_operands(&operation.operands) {
-                (state.text, state.line) = (matrix, matrix);
-            }
-        }
-        "Tf" => {
-            let name = operation.operands.first().and_then(|name| name.as_name().ok());
-            state.font = name.unwrap_or_default().to_vec();
-            state.size = number(1);
-        }
-        "TL" => state.leading = number(0),
-        "Tc" => state.character_gap = number(0),
-        "Tw" => state.word_gap = number(0),
-        _ => {}
     }
 }

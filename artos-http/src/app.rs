@@ -1,0 +1,86 @@
+//! What all handlers share, and how they find a task that the caller may see.
+
+use std::{sync::Arc, time::Duration};
+
+use artos_core::{
+    Client, Monitor, Random, TaskId, TaskRecord,
+    store::{Found, Part},
+};
+use axum::{
+    extract::{FromRequestParts, RawPathParams},
+    http::request::Parts,
+};
+use bytes::Bytes;
+
+use crate::{Caller, Drain, Problem, resource::Endpoint, waiters::Waiters, wire};
+
+/// What all handlers share.
+pub(crate) struct App {
+    pub(crate) client: Client,
+    pub(crate) monitor: Option<Monitor>,
+    pub(crate) drain: Drain,
+    pub(crate) body_limit: usize,
+    pub(crate) request_timeout: Duration,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) random: Random,
+    pub(crate) openapi: Bytes,
+}
+
+/// What the handlers of one resource share.
+#[derive(Clone)]
+pub(crate) struct Mount {
+    pub(crate) app: Arc<App>,
+    pub(crate) endpoint: Arc<Endpoint>,
+}
+
+impl Mount {
+    /// Reads a task of this resource that the caller may see. Every other id is not found: whether
+    /// it is unknown, of another kind or of another organization cannot be told apart.
+    pub(crate) async fn find(
+        &self,
+        caller: &Caller,
+        id: TaskId,
+        part: Part,
+    ) -> Result<Found, Problem> {
+        let found = self.app.client.find(id, part).await?;
+        found
+            .filter(|found| {
+                found.record.kind == self.endpoint.kind && caller.may_see(&found.record)
+            })
+            .ok_or_else(Problem::not_found)
+    }
+
+    pub(crate) async fn record(&self, caller: &Caller, id: TaskId) -> Result<TaskRecord, Problem> {
+        Ok(self.find(caller, id, Part::Record).await?.record)
+    }
+
+    /// Refuses new work while this instance is shutting down.
+    pub(crate) fn take_work(&self) -> Result<(), Problem> {
+        if self.app.drain.is_started() { Err(Problem::draining()) } else { Ok(()) }
+    }
+
+    pub(crate) fn status_path(&self, id: TaskId) -> String {
+        format!("{}/status/{id}", self.endpoint.base)
+    }
+
+    /// Returns after how many seconds a task that is at work is worth another look: half its age, so
+    /// that short tasks are seen soon and long ones cost little.
+    pub(crate) fn retry_after(&self, record: &TaskRecord) -> u64 {
+        let age = self.app.client.now().since(record.created_at);
+        (age / 2).as_millis().div_ceil(1_000).clamp(1, 30).try_into().unwrap_or(30)
+    }
+}
+
+/// The task id in the path. What is no id is an id nobody has.
+pub(crate) struct PathId(pub(crate) TaskId);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        let params = params.map_err(|_| Problem::not_found())?;
+        let id = params.iter().next().and_then(|(_, text)| wire::parse_id(text));
+        id.map(Self).ok_or_else(Problem::not_found)
+    }
+}

@@ -1,0 +1,219 @@
+//! Who is calling: bearer tokens, each bound to an organization.
+//!
+//! Only hashes of tokens are kept, and a presented token is compared with all of them in constant
+//! time. Whatever a caller may see is decided by [`Caller::may_see`].
+
+use std::{fmt, future::Future, sync::Arc};
+
+use artos_core::{Name, TaskRecord};
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{HeaderMap, header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures::future::BoxFuture;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::error::{Problem, ProblemKind};
+
+/// Who may call. There is no default: an open service must be a decision.
+#[derive(Clone)]
+pub struct Auth(Scheme);
+
+#[derive(Clone)]
+enum Scheme {
+    Open,
+    Tokens(Arc<[Token]>),
+    Lookup(Lookup),
+}
+
+type Lookup =
+    Arc<dyn Fn(String) -> BoxFuture<'static, Result<Option<Caller>, Problem>> + Send + Sync>;
+
+struct Token {
+    organization: Name,
+    hash: [u8; 32],
+    /// Noted here, because only the hash is kept.
+    is_empty: bool,
+}
+
+impl Auth {
+    /// Lets everybody do everything, and sees all organizations as one. For development, and behind
+    /// a gateway that does the rest.
+    #[must_use]
+    pub const fn open() -> Self {
+        Self(Scheme::Open)
+    }
+
+    /// Knows these tokens, each as the organization it acts for. An organization may have several.
+    ///
+    /// Tokens should be long and random: they are kept as plain SHA-256 hashes, which is right for
+    /// keys that cannot be guessed and wrong for passwords.
+    pub fn tokens<O, K>(tokens: impl IntoIterator<Item = (O, K)>) -> Self
+    where
+        O: Into<Name>,
+        K: AsRef<str>,
+    {
+        let token = |(organization, token): (O, K)| Token {
+            organization: organization.into(),
+            hash: hash(token.as_ref()),
+            is_empty: token.as_ref().is_empty(),
+        };
+        Self(Scheme::Tokens(tokens.into_iter().map(token).collect()))
+    }
+
+    /// Asks a function whom a token belongs to: `None` for nobody. For tokens in a database, or
+    /// signed ones. A token that is known but may do nothing is [`Problem::forbidden`].
+    pub fn lookup<F, Fut>(lookup: F) -> Self
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Option<Caller>, Problem>> + Send + 'static,
+    {
+        Self(Scheme::Lookup(Arc::new(move |token| Box::pin(lookup(token)))))
+    }
+
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.0, Scheme::Open)
+    }
+
+    /// Lists what is wrong with the tokens.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let Scheme::Tokens(tokens) = &self.0 else { return Vec::new() };
+        let mut problems = Vec::new();
+        if tokens.is_empty() {
+            problems.push(String::from("there are no tokens, so nobody could call"));
+        }
+        for (at, token) in tokens.iter().enumerate() {
+            let organization = &token.organization;
+            if organization.is_empty()
+                || organization.len() > 255
+                || organization.contains(char::is_control)
+            {
+                problems.push(format!(
+                    "{organization:?} is no good organization: expected 1 to 255 bytes, no control characters"
+                ));
+            }
+            if token.is_empty {
+                problems.push(format!("the token of organization {organization:?} is empty"));
+            }
+            if tokens.iter().take(at).any(|other| other.hash == token.hash) {
+                problems.push(format!("the token of organization {organization:?} is there twice"));
+            }
+        }
+        problems
+    }
+
+    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+        if let Scheme::Open = self.0 {
+            return Ok(Caller { organization: None });
+        }
+        let token = bearer(headers)?;
+        let caller = match &self.0 {
+            Scheme::Open => None,
+            Scheme::Tokens(tokens) => find(tokens, token),
+            Scheme::Lookup(lookup) => lookup(token.to_owned()).await?,
+        };
+        caller.ok_or_else(invalid_token)
+    }
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Scheme::Open => f.write_str("Auth::open"),
+            Scheme::Tokens(tokens) => write!(f, "Auth::tokens({} tokens)", tokens.len()),
+            Scheme::Lookup(_) => f.write_str("Auth::lookup"),
+        }
+    }
+}
+
+/// Who is calling; an axum extractor for routes that were added with
+/// [`RouterBuilder::routes`](crate::RouterBuilder::routes).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    organization: Option<Name>,
+}
+
+impl Caller {
+    /// A caller who acts for an organization.
+    pub fn of(organization: impl Into<Name>) -> Self {
+        Self { organization: Some(organization.into()) }
+    }
+
+    /// Returns the organization the caller acts for; `None` if the service is open.
+    #[must_use]
+    pub fn organization(&self) -> Option<&Name> {
+        self.organization.as_ref()
+    }
+
+    /// Returns whether the task belongs to the caller's organization.
+    #[must_use]
+    pub fn may_see(&self, record: &TaskRecord) -> bool {
+        self.organization.is_none() || self.organization == record.tenant
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Self>().cloned();
+        caller.ok_or_else(|| {
+            Problem::internal("a route asks for a caller outside the guarded routes")
+        })
+    }
+}
+
+/// Lets a request through to its route if it is known who calls.
+pub(crate) async fn guard(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
+    match auth.caller(request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// Returns the bearer token of a request.
+fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let missing = || Problem::new(ProblemKind::NotAuthenticated, "Not authenticated");
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let value = values.next().ok_or_else(missing)?;
+    // Which of two would count depends on who reads them, so neither does.
+    if values.next().is_some() {
+        return Err(invalid_token());
+    }
+    let value = value.to_str().map_err(|_| invalid_token())?.trim();
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    let token = token.trim();
+    if scheme.is_empty() || token.is_empty() {
+        return Err(missing());
+    }
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(invalid_token());
+    }
+    Ok(token)
+}
+
+fn invalid_token() -> Problem {
+    Problem::new(ProblemKind::InvalidToken, "Invalid authentication credentials")
+}
+
+fn find(tokens: &[Token], presented: &str) -> Option<Caller> {
+    let presented = hash(presented);
+    let mut found = None;
+    // Every token is looked at, so that the time says nothing about which one came close.
+    for token in tokens {
+        if bool::from(token.hash.ct_eq(&presented)) {
+            found = Some(&token.organization);
+        }
+    }
+    found.map(|organization| Caller { organization: Some(organization.clone()) })
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    Sha256::digest(token.as_bytes()).into()
+}

@@ -1,0 +1,106 @@
+//! The outermost layer: request ids, spans, panics, deadlines, and the one error body.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures::FutureExt;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use crate::{app::App, error::Problem, prefer, wire::ProblemMedia};
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longest request id that is taken over from a client, in bytes.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// Runs a request, and makes a presentable response of whatever comes of it.
+pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let id = clients_request_id(request.headers()).unwrap_or_else(|| new_request_id(&app));
+    let id_text = id.to_str().unwrap_or_default().to_owned();
+    let route = request.extensions().get::<MatchedPath>();
+    let route = route.map_or("(none)", MatchedPath::as_str);
+    // Neither the query nor any header: they may hold secrets.
+    let span = tracing::info_span!("request", id = %id_text, method = %request.method(), route);
+    let media = media_of_errors(request.headers());
+    let mut deadline = app.request_timeout;
+    if request.method() == Method::GET {
+        deadline += prefer::wait(request.headers()).unwrap_or_default();
+    }
+    let started = Instant::now();
+    let response = async {
+        // A panic leaves nothing half-done that another request could see: handlers share only
+        // what is behind locks of its own.
+        let run = AssertUnwindSafe(next.run(request)).catch_unwind();
+        let response = match tokio::time::timeout(deadline, run).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(_)) => Problem::internal("a handler panicked").into_response(),
+            Err(_) => Problem::timeout().into_response(),
+        };
+        let response = finish(response, media, &id_text);
+        tracing::debug!(status = response.status().as_u16(), elapsed = ?started.elapsed(), "answered");
+        response
+    };
+    let mut response = response.instrument(span).await;
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+/// Gives refusals the one error body, and every response the headers that all have.
+fn finish(mut response: Response, media: ProblemMedia, request_id: &str) -> Response {
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        // Without a problem it comes from a router's fallback or from a route of the service itself.
+        let problem = response.extensions_mut().remove::<Problem>();
+        let problem = problem.unwrap_or_else(|| Problem::of_status(status));
+        response = problem.render(response, media, request_id);
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Returns the request id the client chose, if it is short and printable.
+fn clients_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut values = headers.get_all(REQUEST_ID).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    let is_good = (1..=REQUEST_ID_BYTES_MAX).contains(&value.len())
+        && value.as_bytes().iter().all(u8::is_ascii_graphic);
+    is_good.then(|| value.clone())
+}
+
+fn new_request_id(app: &App) -> HeaderValue {
+    // Request ids share the shape of task ids, which sort by time, and nothing else.
+    let id = app.random.task_id(app.client.now()).to_string();
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("unknown"))
+}
+
+/// Clients that accept only `application/json` get the error body under that name.
+fn media_of_errors(headers: &HeaderMap) -> ProblemMedia {
+    let mut accepted = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|range| range.split(';').next().unwrap_or_default().trim())
+        .filter(|range| !range.is_empty())
+        .peekable();
+    let is_named = accepted.peek().is_some();
+    if is_named && accepted.all(|range| range.eq_ignore_ascii_case("application/json")) {
+        ProblemMedia::Json
+    } else {
+        ProblemMedia::Problem
+    }
+}

@@ -1,0 +1,175 @@
+//! The OpenAPI document, put together from the handlers' own documentation.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Components, ContentBuilder, HttpMethod, InfoBuilder, ObjectBuilder, OpenApi,
+        OpenApiBuilder, PathItem, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+        path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
+        request_body::RequestBodyBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use crate::{resource::Endpoint, wire::ProblemBody};
+
+/// The name of the only security scheme.
+const BEARER: &str = "bearer";
+const JSON: &str = "application/json";
+const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A schema of the service, with those it refers to.
+pub(crate) struct NamedSchema {
+    name: String,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl NamedSchema {
+    pub(crate) fn of<S: ToSchema>() -> Self {
+        let name = S::name().into_owned();
+        let mut schemas = vec![(name.clone(), S::schema())];
+        S::schemas(&mut schemas);
+        Self { name, schemas }
+    }
+}
+
+/// Collects the OpenAPI document.
+pub(crate) struct Documentation {
+    openapi: OpenApi,
+    tags: BTreeSet<String>,
+    is_open: bool,
+}
+
+impl Documentation {
+    pub(crate) fn new(title: &str, version: &str, is_open: bool) -> Self {
+        let mut components = Components::new();
+        if !is_open {
+            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+            components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+        }
+        components.schemas.extend(NamedSchema::of::<ProblemBody<'_>>().schemas);
+        let info = InfoBuilder::new().title(title).version(version).build();
+        let openapi = OpenApiBuilder::new().info(info).components(Some(components)).build();
+        Self { openapi, tags: BTreeSet::new(), is_open }
+    }
+
+    /// Adds a route with the documentation of its handler.
+    pub(crate) fn add(
+        &mut self,
+        path: &str,
+        mut item: PathItem,
+        schemas: Vec<(String, RefOr<Schema>)>,
+    ) {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            describe_problems(operation);
+        }
+        let components = self.openapi.components.get_or_insert_default();
+        components.schemas.extend(schemas);
+        self.openapi.paths.paths.insert(path.to_owned(), item);
+    }
+
+    /// Makes the name under which the routes of a resource are grouped, and with which the ids of
+    /// its operations start: the last segment of its base, made unique.
+    pub(crate) fn tag(&mut self, endpoint: &Endpoint) -> String {
+        let name = endpoint.base.rsplit('/').next().unwrap_or_default();
+        let mut tag = name.to_owned();
+        let mut number = 2;
+        while !self.tags.insert(tag.clone()) {
+            tag = format!("{name}_{number}");
+            number += 1;
+        }
+        for schema in [&endpoint.request_schema, &endpoint.document_schema].into_iter().flatten() {
+            let components = self.openapi.components.get_or_insert_default();
+            components.schemas.extend(schema.schemas.clone());
+        }
+        tag
+    }
+
+    /// Says of the routes of a resource what their handlers do not know.
+    pub(crate) fn complete(&self, item: &mut PathItem, tag: &str, endpoint: &Endpoint) {
+        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            let handler = operation.operation_id.take().unwrap_or_default();
+            match handler.as_str() {
+                "generate" => describe_request(operation, endpoint.request_schema.as_ref()),
+                "document" => describe_document(operation, endpoint.document_schema.as_ref()),
+                _ => {}
+            }
+            operation.operation_id = Some(format!("{tag}_{handler}"));
+            operation.tags = Some(vec![tag.to_owned()]);
+            if !self.is_open {
+                operation.security = Some(vec![SecurityRequirement::new(BEARER, [""; 0])]);
+                let refused = response("No bearer token, or an unknown one.");
+                operation.responses.responses.insert(String::from("401"), refused.into());
+            }
+        }
+    }
+
+    /// Returns the document as JSON.
+    pub(crate) fn write(self) -> Result<Bytes, serde_json::Error> {
+        Ok(Bytes::from(self.openapi.to_pretty_json()? + "\n"))
+    }
+}
+
+/// Documents a download, which has a closure for a handler.
+pub(crate) fn download(name: &str) -> PathItem {
+    let id = ParameterBuilder::new()
+        .name("document_id")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("The id of the document: that of its task."))
+        .schema(Some(ObjectBuilder::new().schema_type(utoipa::openapi::Type::String)));
+    let operation = OperationBuilder::new()
+        .operation_id(Some(name))
+        .summary(Some(format!("Returns the {name} of a document.")))
+        .parameter(id)
+        .response("200", response(&format!("The {name}.")))
+        .response("304", response("It is still as `If-None-Match` says."))
+        .response(
+            "404",
+            response("There is no such document, or it belongs to another organization."),
+        )
+        .response("409", response("There is no document yet, or there will be none."))
+        .response("503", response("The store is unavailable."));
+    PathItem::new(HttpMethod::Get, operation)
+}
+
+fn response(description: &str) -> Response {
+    ResponseBuilder::new().description(description).build()
+}
+
+/// Says of every refusal that it has the one error body.
+fn describe_problems(operation: &mut Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.starts_with(['4', '5'])
+        {
+            let schema = Ref::from_schema_name(<ProblemBody<'_>>::name());
+            let content = ContentBuilder::new().schema(Some(schema)).build();
+            response.content.insert(PROBLEM_JSON.to_owned(), content.into());
+        }
+    }
+}
+
+fn schema_of(schema: Option<&NamedSchema>) -> RefOr<Schema> {
+    match schema {
+        Some(schema) => Ref::from_schema_name(&schema.name).into(),
+        None => ObjectBuilder::new().into(),
+    }
+}
+
+fn describe_request(operation: &mut Operation, schema: Option<&NamedSchema>) {
+    let content = ContentBuilder::new().schema(Some(schema_of(schema))).build();
+    let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True));
+    operation.request_body = Some(body.build().into());
+}
+
+fn describe_document(operation: &mut Operation, schema: Option<&NamedSchema>) {
+    let body = ObjectBuilder::new().property("document", schema_of(schema)).required("document");
+    let content = ContentBuilder::new().schema(Some(body)).build();
+    if let Some(RefOr::T(response)) = operation.responses.responses.get_mut("200") {
+        response.content.insert(JSON.to_owned(), content.into());
+    }
+}

@@ -1,0 +1,48 @@
+//! What the service says about itself: its OpenAPI document and its problem types.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{RawPathParams, State},
+    http::{HeaderValue, header},
+    response::Response,
+};
+
+use super::{json_bytes, ok_json};
+use crate::{Problem, app::App, error::ProblemKind, wire::ProblemPage};
+
+/// Returns this document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "documentation",
+    responses((status = 200, description = "The OpenAPI document of this service.", body = Object))
+)]
+pub(crate) async fn openapi(State(app): State<Arc<App>>) -> Response {
+    public(json_bytes(app.openapi.clone()))
+}
+
+/// Explains a type of problem: where the `type` of an error body leads.
+#[utoipa::path(
+    get,
+    path = "/problems/{slug}",
+    tag = "documentation",
+    params(("slug" = String, Path, description = "The last part of the problem's `type`.")),
+    responses(
+        (status = 200, description = "What the problem means.", body = ProblemPage),
+        (status = 404, description = "There is no such problem."),
+    )
+)]
+pub(crate) async fn problem(params: RawPathParams) -> Result<Response, Problem> {
+    let slug = params.iter().next().map(|(_, slug)| slug).unwrap_or_default();
+    let kind = ProblemKind::ALL.iter().copied().find(|kind| kind.slug() == slug);
+    let kind = kind.ok_or_else(|| Problem::new(ProblemKind::NotFound, "Not found"))?;
+    Ok(public(ok_json(&ProblemPage::from(kind))))
+}
+
+/// The same for everybody until the next deploy.
+fn public(mut response: Response) -> Response {
+    let cached = HeaderValue::from_static("public, max-age=300");
+    response.headers_mut().insert(header::CACHE_CONTROL, cached);
+    response
+}

@@ -1,0 +1,83 @@
+//! The handlers, one file for each, and what their answers have in common.
+
+mod cancel;
+mod docs;
+mod document;
+mod health;
+mod list;
+mod retry;
+mod status;
+mod submit;
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    body::Body,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
+};
+use serde::Serialize;
+use utoipa_axum::{router::UtoipaMethodRouter, routes};
+
+use crate::{
+    Caller,
+    app::{App, Mount, PathId},
+    idempotency,
+    resource::ServeBytes,
+};
+
+/// The routes of a resource, below its base path, with their documentation.
+pub(crate) fn of_resource() -> [UtoipaMethodRouter<Mount>; 6] {
+    [
+        routes!(submit::generate),
+        routes!(status::status),
+        routes!(document::document),
+        routes!(list::list),
+        routes!(cancel::cancel),
+        routes!(retry::retry),
+    ]
+}
+
+/// The routes that every service has, without a caller.
+pub(crate) fn of_service() -> [UtoipaMethodRouter<Arc<App>>; 3] {
+    [routes!(health::livez), routes!(health::readyz), routes!(docs::problem)]
+}
+
+/// The route of the OpenAPI document; where it is can be chosen.
+pub(crate) fn of_openapi() -> UtoipaMethodRouter<Arc<App>> {
+    routes!(docs::openapi)
+}
+
+/// The route of something that a resource offers besides the document.
+pub(crate) fn of_download(mount: Mount, serve: ServeBytes) -> MethodRouter {
+    get(move |caller: Caller, id: PathId, headers: HeaderMap| {
+        document::download(Arc::clone(&serve), mount.clone(), caller, id, headers)
+    })
+}
+
+fn ok_json(body: &impl Serialize) -> Response {
+    Json(body).into_response()
+}
+
+fn json_bytes(body: impl Into<Body>) -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], body.into()).into_response()
+}
+
+fn not_modified() -> Response {
+    StatusCode::NOT_MODIFIED.into_response()
+}
+
+/// Sets the headers of an answer that says where a new task can be followed.
+fn accepted(response: &mut Response, status_path: &str, replayed: bool) {
+    let headers = response.headers_mut();
+    if let Ok(location) = HeaderValue::try_from(status_path) {
+        headers.insert(header::LOCATION, location);
+    }
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
+    if replayed {
+        headers.insert(idempotency::IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+    }
+}

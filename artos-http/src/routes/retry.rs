@@ -1,0 +1,61 @@
+//! `POST {base}/{document_id}/retry`: runs a failed task again, from the stage that failed.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+
+use super::accepted;
+use crate::{
+    Caller, Problem,
+    app::{Mount, PathId},
+    idempotency,
+    wire::Retried,
+};
+
+/// Runs a failed task again.
+///
+/// A new task starts at the stage that failed, with what the stages before it have done. The failed
+/// task stays as it is.
+#[utoipa::path(
+    post,
+    path = "/{document_id}/retry",
+    params(
+        ("document_id" = String, Path, description = "The id of the failed task."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat the request: a repeat is answered with the first new task."),
+    ),
+    responses(
+        (status = 202, description = "The new task is stored.", body = Retried, headers(
+            ("Location" = String, description = "Where the status of the new task is."),
+            ("Retry-After" = u64, description = "When to look at it first, in seconds."),
+            ("Idempotency-Replayed" = Option<bool>, description = "`true` if an earlier request with the same key made the task."),
+        )),
+        (status = 400, description = "A bad Idempotency-Key."),
+        (status = 404, description = "There is no such task, or it belongs to another organization."),
+        (status = 409, description = "The task has not failed."),
+        (status = 503, description = "The store is unavailable, or this instance is shutting down."),
+    )
+)]
+pub(crate) async fn retry(
+    State(mount): State<Mount>,
+    caller: Caller,
+    PathId(id): PathId,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    mount.take_work()?;
+    mount.record(&caller, id).await?;
+    let route = format!("POST {}/{id}/retry", mount.endpoint.base);
+    let key = idempotency::key(&headers, &route)?;
+    let retried = mount.app.client.retry_with_key(id, key).await?;
+    tracing::info!(task_id = %retried.id, retry_of = %id, replayed = retried.replayed, "accepted");
+    let answer = Retried {
+        message: mount.endpoint.message.to_string(),
+        task_id: retried.id.to_string(),
+        retry_of: id.to_string(),
+    };
+    let mut response = (StatusCode::ACCEPTED, Json(answer)).into_response();
+    accepted(&mut response, &mount.status_path(retried.id), retried.replayed);
+    Ok(response)
+}

@@ -1,0 +1,329 @@
+//! The only file with JSON shapes: what clients read.
+
+use artos_core::{TaskId, TaskRecord, TaskState};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::error::{Problem, ProblemKind};
+
+/// What a caller sees of a task's state. Whatever happens inside, it is one of these three: clients
+/// loop until they see `Complete` or `Failed`, or while they see `Generating`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) enum Status {
+    /// The task is waiting or being worked on.
+    Generating,
+    /// The task finished successfully.
+    Complete,
+    /// The task failed or was cancelled; `error` says why.
+    Failed,
+}
+
+impl Status {
+    pub(crate) const fn of(state: TaskState) -> Self {
+        match state {
+            TaskState::Pending | TaskState::Running => Self::Generating,
+            TaskState::Completed => Self::Complete,
+            TaskState::Failed | TaskState::Cancelled => Self::Failed,
+        }
+    }
+
+    /// Returns the states that show as this status.
+    pub(crate) fn states(self) -> Vec<TaskState> {
+        TaskState::ALL.into_iter().filter(|state| Self::of(*state) == self).collect()
+    }
+
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Generating => "Generating",
+            Self::Complete => "Complete",
+            Self::Failed => "Failed",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::Generating, Self::Complete, Self::Failed]
+            .into_iter()
+            .find(|status| status.as_str() == text)
+    }
+}
+
+/// The answer to a submission.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "message": "Document generation started",
+    "task_id": "019ab3c4-6f00-7000-8000-000000000001",
+}))]
+pub(crate) struct Accepted {
+    /// For people.
+    pub(crate) message: String,
+    /// Identifies the task, and the document once it is complete. Opaque.
+    pub(crate) task_id: String,
+}
+
+/// The answer to a retry.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Retried {
+    /// For people.
+    pub(crate) message: String,
+    /// The new task.
+    pub(crate) task_id: String,
+    /// The failed task that is run again; it stays as it is.
+    pub(crate) retry_of: String,
+}
+
+/// How far the running stage has come.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Progress<'a> {
+    /// How much of the stage is done, from 0 to 100.
+    #[schema(maximum = 100)]
+    percent: u8,
+    /// The stage that runs, or ran last.
+    stage: &'a str,
+    /// The position of the stage, from 1.
+    stage_number: u32,
+    /// The number of stages.
+    stage_count: u32,
+    /// What the stage says it is doing; may be empty.
+    message: &'a str,
+    /// When this was reported.
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// How a task is. The first four keys are always there.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({
+    "task_id": "019ab3c4-6f00-7000-8000-000000000001",
+    "status": "Generating",
+    "progress": null,
+    "error": null,
+    "document_id": "019ab3c4-6f00-7000-8000-000000000001",
+    "state": "running",
+    "retry_of": null,
+    "created_at": "2026-01-01T00:00:00Z",
+    "updated_at": "2026-01-01T00:00:01Z",
+}))]
+pub(crate) struct TaskStatus<'a> {
+    task_id: String,
+    status: Status,
+    /// Null until a stage reports.
+    #[schema(required)]
+    progress: Option<Progress<'a>>,
+    /// Why the task failed; null unless `status` is `Failed`.
+    #[schema(required)]
+    error: Option<&'a str>,
+    /// The id to fetch the document by, once `status` is `Complete`. The same as `task_id`.
+    document_id: String,
+    /// The finer state: pending, running, completed, failed or cancelled.
+    state: &'static str,
+    /// The failed task that this one runs again.
+    #[schema(required)]
+    retry_of: Option<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+impl<'a> From<&'a TaskRecord> for TaskStatus<'a> {
+    fn from(record: &'a TaskRecord) -> Self {
+        let progress = record.progress.as_ref().map(|progress| Progress {
+            percent: progress.percent,
+            stage: &progress.stage,
+            stage_number: progress.stage_number,
+            stage_count: progress.stage_count,
+            message: &progress.message,
+            updated_at: progress.updated_at.to_string(),
+        });
+        Self {
+            task_id: record.id.to_string(),
+            status: Status::of(record.state),
+            progress,
+            error: error_of(record),
+            document_id: record.id.to_string(),
+            state: record.state.as_str(),
+            retry_of: record.retry_of.map(|id| id.to_string()),
+            created_at: record.created_at.to_string(),
+            updated_at: record.updated_at.to_string(),
+        }
+    }
+}
+
+/// Says why a task failed, in the words of the stage that failed; `None` unless it did.
+pub(crate) fn error_of(record: &TaskRecord) -> Option<&str> {
+    match record.state {
+        TaskState::Pending | TaskState::Running | TaskState::Completed => None,
+        TaskState::Cancelled => Some("cancelled"),
+        TaskState::Failed => {
+            Some(record.failure.as_ref().map_or("failed", |failure| failure.message.as_str()))
+        }
+    }
+}
+
+/// A document; its schema is put together in the OpenAPI document.
+#[derive(Debug, Serialize)]
+pub(crate) struct Document<D> {
+    pub(crate) document: D,
+}
+
+/// One document of a listing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Listed {
+    document_id: String,
+    task_id: String,
+    status: Status,
+    #[schema(required)]
+    error: Option<String>,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// What the service adds.
+    #[serde(flatten)]
+    extra: Map<String, Value>,
+}
+
+impl Listed {
+    pub(crate) fn new(record: &TaskRecord, extra: Map<String, Value>) -> Self {
+        Self {
+            document_id: record.id.to_string(),
+            task_id: record.id.to_string(),
+            status: Status::of(record.state),
+            error: error_of(record).map(String::from),
+            created_at: record.created_at.to_string(),
+            updated_at: record.updated_at.to_string(),
+            extra,
+        }
+    }
+}
+
+/// The names that [`Listed`] itself uses, so that what a service adds cannot write them twice.
+pub(crate) const LISTED_KEYS: [&str; 6] =
+    ["document_id", "task_id", "status", "error", "created_at", "updated_at"];
+
+/// One page of a listing, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DocumentList {
+    pub(crate) documents: Vec<Listed>,
+    /// Give this as `cursor` to get the next page; null at the end.
+    #[schema(required)]
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// The error body: an RFC 9457 problem whose `detail` is always a string.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody<'a> {
+    /// Identifies the sort of problem: a path of this service that explains it, or `about:blank`.
+    r#type: String,
+    /// The sort of problem, for people.
+    title: &'a str,
+    /// The status code of the response.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// What went wrong this time.
+    detail: &'a str,
+    /// The sort of problem, for programs.
+    code: &'a str,
+    /// The id of the request, as in the header `x-request-id`.
+    request_id: &'a str,
+    /// Each thing that is wrong with the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<ErrorEntry<'a>>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorEntry<'a> {
+    /// Where in the request body, as a JSON pointer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+    detail: &'a str,
+}
+
+/// What labels an error body; the bytes are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ProblemMedia {
+    Problem,
+    Json,
+}
+
+impl ProblemMedia {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Problem => "application/problem+json",
+            Self::Json => "application/json",
+        }
+    }
+}
+
+/// Returns the path that explains a kind of problem.
+pub(crate) fn problem_type(kind: ProblemKind) -> String {
+    format!("/problems/{}", kind.slug())
+}
+
+/// Writes the error body.
+pub(crate) fn problem(problem: &Problem, request_id: &str) -> Bytes {
+    let status = problem.status();
+    let title = match problem.kind() {
+        Some(kind) => kind.facts().title,
+        None => status.canonical_reason().unwrap_or("Refused"),
+    };
+    let errors = problem
+        .errors()
+        .iter()
+        .map(|error| ErrorEntry { pointer: error.pointer.as_deref(), detail: &error.detail });
+    let body = ProblemBody {
+        r#type: problem.kind().map_or_else(|| String::from("about:blank"), problem_type),
+        title,
+        status: status.as_u16(),
+        detail: problem.detail(),
+        code: problem.code().unwrap_or("error"),
+        request_id,
+        errors: errors.collect(),
+    };
+    // Strings and a number always encode; the constant is only the honest fallback.
+    serde_json::to_vec(&body)
+        .map_or(Bytes::from_static(br#"{"detail":"internal error"}"#), Bytes::from)
+}
+
+/// What `/problems/{slug}` says.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ProblemPage {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    description: &'static str,
+}
+
+impl From<ProblemKind> for ProblemPage {
+    fn from(kind: ProblemKind) -> Self {
+        let facts = kind.facts();
+        Self {
+            r#type: problem_type(kind),
+            title: facts.title,
+            status: facts.status.as_u16(),
+            code: facts.code,
+            description: facts.meaning,
+        }
+    }
+}
+
+/// What the probes say when all is well.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Healthy {
+    /// `live` or `ready`.
+    pub(crate) status: &'static str,
+    /// How many tasks this instance is running; null if it runs none of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) running: Option<usize>,
+}
+
+/// Returns the id that a path segment spells.
+pub(crate) fn parse_id(text: &str) -> Option<TaskId> {
+    text.parse().ok()
+}

@@ -1,0 +1,68 @@
+//! Probes, and going away.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::{
+    store::Mood,
+    support::{BASE, SECOND, Service},
+};
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_well_is_ready() {
+    let service = Service::start().await;
+    let answer = service.get("/readyz").anonymous().send().await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (StatusCode::OK, json!({ "status": "ready", "running": 0 }))
+    );
+    let answer = service.get("/livez").anonymous().send().await;
+    assert_eq!((answer.status, answer.json()), (StatusCode::OK, json!({ "status": "live" })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_makes_it_unready_but_not_dead() {
+    let service = Service::start().await;
+    for (mood, reason) in [(Mood::Down, "told to fail"), (Mood::Hanging, "no answer within 2s")] {
+        service.store.set(mood);
+        let problem = service.get("/readyz").send().await.problem(503);
+        assert!(problem["detail"].as_str().unwrap().contains(reason), "{problem}");
+        assert!(problem["errors"].is_array());
+        assert_eq!(service.get("/livez").send().await.status, StatusCode::OK);
+    }
+    service.store.set(Mood::Down);
+    tokio::time::sleep(30 * SECOND).await;
+    let problem = service.get("/readyz").send().await.problem(503);
+    assert!(
+        problem["errors"].as_array().unwrap().len() > 1,
+        "the runtime's own trouble: {problem}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_refuses_new_work_and_answers_the_rest() {
+    let service = Service::start().await;
+    let id = service.finished("INCOMPLETE").await;
+    service.drain.start();
+    let problem = service.get("/readyz").send().await.problem(503);
+    assert_eq!(problem["errors"][0]["detail"], "draining");
+    for call in [service.generate("CSR"), service.post(&format!("{BASE}/{id}/retry"))] {
+        let answer = call.send().await;
+        assert_eq!(answer.problem(503)["code"], "draining");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    assert_eq!(service.status(&id).send().await.status, StatusCode::OK);
+    assert_eq!(service.get(BASE).send().await.status, StatusCode::OK);
+    assert_eq!(service.tasks().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_that_shuts_down_makes_it_unready() {
+    let service = Service::start().await;
+    let Service { app, runtime, store, drain, script, .. } = service;
+    runtime.shutdown(SECOND).await.unwrap();
+    let other = Service::start().await;
+    let service = Service { app, store, drain, script, ..other };
+    let problem = service.get("/readyz").send().await.problem(503);
+    assert_eq!(problem["errors"][0]["detail"], "draining");
+}

@@ -1,0 +1,110 @@
+//! A memory store that can be told to fail or to hang.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use artos_core::{
+    Cancelled, ListQuery, Page, Retention, TaskId, TokioClock,
+    model::{NewTask, Settlement},
+    notify::{Changes, Topic},
+    store::{
+        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreError,
+        StoreResult, TaskStore,
+    },
+};
+use artos_store_memory::MemoryStore;
+use async_trait::async_trait;
+
+/// What the store does with a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mood {
+    Well = 0,
+    Down = 1,
+    Hanging = 2,
+    Corrupt = 3,
+}
+
+/// A memory store on tokio's clock with a [`Mood`].
+#[derive(Debug, Clone)]
+pub(crate) struct MoodyStore {
+    inner: MemoryStore,
+    mood: Arc<AtomicU8>,
+}
+
+impl MoodyStore {
+    pub(crate) fn new() -> Self {
+        let inner = MemoryStore::with_clock(TokioClock::default());
+        Self { inner, mood: Arc::default() }
+    }
+
+    pub(crate) fn set(&self, mood: Mood) {
+        self.mood.store(mood as u8, Ordering::SeqCst);
+    }
+
+    async fn check(&self) -> StoreResult<()> {
+        let mood = self.mood.load(Ordering::SeqCst);
+        match mood {
+            mood if mood == Mood::Well as u8 => Ok(()),
+            mood if mood == Mood::Down as u8 => Err(StoreError::unavailable("told to fail")),
+            mood if mood == Mood::Hanging as u8 => std::future::pending().await,
+            _ => Err(StoreError::Corrupt { message: "page 7 of /srv/secret-path".into() }),
+        }
+    }
+}
+
+#[async_trait]
+impl TaskStore for MoodyStore {
+    async fn insert(&self, tasks: &[NewTask]) -> StoreResult<Vec<Inserted>> {
+        self.check().await?;
+        self.inner.insert(tasks).await
+    }
+
+    async fn get(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
+        self.check().await?;
+        self.inner.get(id, part).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> StoreResult<Page> {
+        self.check().await?;
+        self.inner.list(query).await
+    }
+
+    async fn claim(&self, request: &Claim) -> StoreResult<Claims> {
+        self.check().await?;
+        self.inner.claim(request).await
+    }
+
+    async fn heartbeat(&self, lease_for: Duration, beats: &[Beat]) -> StoreResult<Vec<Pulse>> {
+        self.check().await?;
+        self.inner.heartbeat(lease_for, beats).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> StoreResult<Vec<Settled>> {
+        self.check().await?;
+        self.inner.settle(settlements).await
+    }
+
+    async fn cancel(&self, id: TaskId) -> StoreResult<Cancelled> {
+        self.check().await?;
+        self.inner.cancel(id).await
+    }
+
+    async fn rescue(&self, limit: usize) -> StoreResult<Rescued> {
+        self.check().await?;
+        self.inner.rescue(limit).await
+    }
+
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+        self.check().await?;
+        self.inner.prune(retention, limit).await
+    }
+
+    fn changes(&self, topic: Topic) -> Changes {
+        self.inner.changes(topic)
+    }
+}

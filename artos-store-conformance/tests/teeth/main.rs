@@ -1,0 +1,84 @@
+//! The suite has teeth: every mistake in a store makes a case fail, and no case fails without one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+mod flaw;
+mod flawed_store;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use artos_store_conformance::{Case, HarnessFactory, ManualHarness, cases};
+use flaw::Flaw;
+use flawed_store::FlawedStore;
+
+fn factory(flaw: Option<Flaw>) -> HarnessFactory {
+    HarnessFactory::new(
+        move || async move { ManualHarness::new(|clock| FlawedStore::new(flaw, clock)) },
+    )
+}
+
+fn fails(case: &Case, flaw: Option<Flaw>) -> bool {
+    catch_unwind(AssertUnwindSafe(|| case.run(&factory(flaw)))).is_err()
+}
+
+/// Splits the cases into the named ones and the random histories.
+fn named_and_random() -> (Vec<Case>, Vec<Case>) {
+    cases().into_iter().partition(|case| case.topic() != "histories")
+}
+
+#[test]
+fn a_store_without_a_flaw_passes_every_case() {
+    let failed: Vec<_> = cases().into_iter().filter(|case| fails(case, None)).collect();
+    assert!(failed.is_empty(), "these cases fail without a reason: {failed:?}");
+}
+
+#[test]
+fn every_flaw_is_found_by_a_named_case() {
+    let (named, _) = named_and_random();
+    let mut missed = Vec::new();
+    for flaw in Flaw::ALL {
+        match named.iter().find(|case| fails(case, Some(*flaw))) {
+            Some(case) => println!("{flaw:?}: {case:?}"),
+            None => missed.push(flaw),
+        }
+    }
+    assert!(missed.is_empty(), "no case finds these flaws: {missed:?}");
+}
+
+/// What random histories cannot see: they make no two calls at once, drop none, change nothing
+/// between two pages, wait for no hint and send small text only.
+const UNSEEN: [Flaw; 8] = [
+    Flaw::FollowUpsInAStepOfTheirOwn,
+    Flaw::ClaimInTwoSteps,
+    Flaw::CursorCountsTasks,
+    Flaw::PayloadIsCutOff,
+    Flaw::PayloadIsText,
+    Flaw::RescueWakesNobody,
+    Flaw::WaitingWakesNobody,
+    Flaw::WakesBeforeTheChange,
+];
+
+#[test]
+fn every_other_flaw_is_found_by_random_histories_alone() {
+    let (_, random) = named_and_random();
+    let visible = Flaw::ALL.iter().filter(|flaw| !UNSEEN.contains(flaw));
+    let missed: Vec<_> =
+        visible.filter(|flaw| !random.iter().any(|case| fails(case, Some(**flaw)))).collect();
+    assert!(missed.is_empty(), "random histories miss these flaws: {missed:?}");
+}
+
+#[test]
+fn every_case_has_a_name_of_its_own() {
+    let mut names: Vec<_> = cases().iter().map(|case| (case.topic(), case.name())).collect();
+    let count = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), count);
+    println!("{count} cases");
+}

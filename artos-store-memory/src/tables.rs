@@ -1,0 +1,229 @@
+//! All tasks and their indexes, and the operations on them. Whoever holds the lock calls these.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use artos_core::{
+    Timestamp,
+    machine::{self, Applied, Cancelled},
+    model::{Name, NewTask, Outcome, Retention, Settlement, TaskId, TaskRecord, TaskState},
+    store::{Beat, Claim, Claimed, Claims, Found, Inserted, Part, Pulse, Rescued, Settled},
+};
+
+use crate::{
+    index::Indexes,
+    names::{Names, Symbol},
+    news::News,
+    stored::Stored,
+};
+
+/// What makes a task the only one of its kind: tenant, kind and idempotency key.
+type UniqueKey = (Option<Symbol>, Symbol, Name);
+
+/// All tasks and their indexes.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) tasks: BTreeMap<TaskId, Box<Stored>>,
+    pub(crate) names: Names,
+    pub(crate) indexes: Indexes,
+    keys: HashMap<UniqueKey, TaskId>,
+    changed: Vec<TaskId>,
+    filled: Vec<Symbol>,
+    cancellation: bool,
+}
+
+impl Tables {
+    pub(crate) fn insert(&mut self, tasks: &[NewTask], now: Timestamp) -> Vec<Inserted> {
+        tasks.iter().map(|task| self.insert_one(task, now)).collect()
+    }
+
+    fn insert_one(&mut self, task: &NewTask, now: Timestamp) -> Inserted {
+        let key = self.unique_key(task);
+        let by_key = || key.as_ref().and_then(|key| self.keys.get(key)).copied();
+        let existing = self.tasks.get_key_value(&task.id).or_else(|| {
+            let id = by_key()?;
+            self.tasks.get_key_value(&id)
+        });
+        if let Some((id, existing)) = existing {
+            return Inserted::Existing { id: *id, same_input: *existing.input() == task.input };
+        }
+        let stored = Stored::new(machine::insert(task, now), task, &mut self.names);
+        let position = stored.position();
+        self.indexes.place(task.id, None, Some(position));
+        self.tasks.insert(task.id, Box::new(stored));
+        self.keys.extend(key.map(|key| (key, task.id)));
+        self.changed.push(task.id);
+        note(&mut self.filled, position.queue);
+        Inserted::Created
+    }
+
+    fn unique_key(&mut self, task: &NewTask) -> Option<UniqueKey> {
+        let key = task.idempotency_key.clone()?;
+        let tenant = task.tenant.as_ref().map(|name| self.names.intern(name));
+        Some((tenant, self.names.intern(&task.kind), key))
+    }
+
+    /// Lets the machine change a task, and keeps the indexes and the news in step.
+    fn change<T>(
+        &mut self,
+        id: TaskId,
+        change: impl FnOnce(&mut TaskRecord) -> T,
+    ) -> Option<(T, &mut Stored)> {
+        let stored = self.tasks.get_mut(&id)?;
+        let before = stored.position();
+        let (revision, cancel_requested) = (stored.revision(), stored.cancel_requested());
+        let answer = stored.change(id, &mut self.names, change);
+        let after = stored.position();
+        self.indexes.place(id, Some(before), Some(after));
+        if stored.revision() != revision {
+            self.changed.push(id);
+        }
+        self.cancellation |= stored.cancel_requested() && !cancel_requested;
+        if after.state == TaskState::Pending && before.state != TaskState::Pending {
+            note(&mut self.filled, after.queue);
+        }
+        Some((answer, stored))
+    }
+
+    pub(crate) fn claim(&mut self, request: &Claim, now: Timestamp) -> Claims {
+        let Some(queue) = self.names.find(&request.queue) else {
+            return Claims::default();
+        };
+        let due = self.indexes.due(queue, now, request.limit);
+        let mut tasks = Vec::with_capacity(due.len());
+        for id in due {
+            let claim = |record: &mut TaskRecord| {
+                machine::claim(record, request.worker, request.lease_for, now)
+            };
+            if let Some((Ok(()), stored)) = self.change(id, claim) {
+                let payload = stored.checkpoint().unwrap_or_else(|| stored.input()).clone();
+                tasks.extend(self.record(id).map(|record| Claimed { record, payload }));
+            }
+        }
+        Claims { tasks, next_due_in: self.indexes.next_due(queue).map(|due| due.since(now)) }
+    }
+
+    pub(crate) fn heartbeat(
+        &mut self,
+        lease_for: Duration,
+        beats: &[Beat],
+        now: Timestamp,
+    ) -> Vec<Pulse> {
+        let mut beat = |beat: &Beat| {
+            let report = beat.progress.as_ref();
+            let change = |record: &mut TaskRecord| {
+                machine::heartbeat(record, beat.lease, lease_for, report, now)
+            };
+            match self.change(beat.lease.task_id, change) {
+                Some((Ok(false), _)) => Pulse::Alive,
+                Some((Ok(true), _)) => Pulse::CancelRequested,
+                Some((Err(_), _)) | None => Pulse::Lost,
+            }
+        };
+        beats.iter().map(&mut beat).collect()
+    }
+
+    pub(crate) fn settle(&mut self, settlements: &[Settlement], now: Timestamp) -> Vec<Settled> {
+        settlements.iter().map(|settlement| self.settle_one(settlement, now)).collect()
+    }
+
+    fn settle_one(&mut self, settlement: &Settlement, now: Timestamp) -> Settled {
+        let Settlement { lease, outcome, .. } = settlement;
+        let change = |record: &mut TaskRecord| machine::settle(record, *lease, outcome, now);
+        let Some((Ok(applied), stored)) = self.change(lease.task_id, change) else {
+            return Settled::Stale;
+        };
+        let state = stored.state();
+        if applied == Applied::Now {
+            if let Outcome::Advance(_) | Outcome::Complete { .. } = outcome
+                && let Some(payload) = outcome.payload()
+            {
+                stored.set_result(payload);
+            }
+            self.insert(&settlement.follow_ups, now);
+        }
+        Settled::Applied(state)
+    }
+
+    pub(crate) fn cancel(&mut self, id: TaskId, now: Timestamp) -> Cancelled {
+        self.change(id, |record| machine::cancel(record, now))
+            .map_or(Cancelled::Unknown, |(cancelled, _)| cancelled)
+    }
+
+    pub(crate) fn rescue(&mut self, limit: usize, now: Timestamp) -> Rescued {
+        let mut tasks = Vec::new();
+        let mut next = self.indexes.first_lease();
+        while let Some((_, id)) = next
+            && tasks.len() < limit
+            && let Some((true, _)) = self.change(id, |record| machine::rescue(record, now))
+        {
+            tasks.push(id);
+            next = self.indexes.first_lease();
+        }
+        Rescued { tasks, next_in: next.map(|(lapses_at, _)| lapses_at.since(now)) }
+    }
+
+    pub(crate) fn prune(&mut self, retention: &Retention, limit: usize, now: Timestamp) -> usize {
+        let mut pruned = 0;
+        for state in TaskState::ALL.into_iter().filter(|state| state.is_terminal()) {
+            while pruned < limit
+                && let Some(id) = self.indexes.first_ended(state)
+                && self
+                    .record(id)
+                    .is_some_and(|record| machine::is_prunable(&record, retention, now))
+            {
+                self.remove(id);
+                pruned += 1;
+            }
+        }
+        pruned
+    }
+
+    fn remove(&mut self, id: TaskId) {
+        let Some(stored) = self.tasks.remove(&id) else {
+            return;
+        };
+        let position = stored.position();
+        self.indexes.place(id, Some(position), None);
+        if let Some(key) = stored.idempotency_key() {
+            self.keys.remove(&(position.tenant, stored.kind(), key.clone()));
+        }
+        self.changed.push(id);
+    }
+
+    pub(crate) fn get(&self, id: TaskId, part: Part) -> Option<Found> {
+        let stored = self.tasks.get(&id)?;
+        let payload = match part {
+            Part::Record => None,
+            Part::Input => Some(stored.input()),
+            Part::Checkpoint => stored.checkpoint(),
+            Part::Output => stored.output(),
+        };
+        Some(Found { record: stored.record(id, &self.names), payload: payload.cloned() })
+    }
+
+    pub(crate) fn record(&self, id: TaskId) -> Option<TaskRecord> {
+        Some(self.tasks.get(&id)?.record(id, &self.names))
+    }
+
+    /// Returns what changed since the last call.
+    pub(crate) fn take_news(&mut self) -> News {
+        let mut filled = std::mem::take(&mut self.filled);
+        filled.sort_unstable();
+        filled.dedup();
+        News {
+            queues: filled.into_iter().map(|queue| self.names.text(queue)).collect(),
+            tasks: std::mem::take(&mut self.changed),
+            cancellation: std::mem::take(&mut self.cancellation),
+        }
+    }
+}
+
+/// Notes a queue; most batches fill a single one, so comparing with the last keeps the list short.
+fn note(queues: &mut Vec<Symbol>, queue: Symbol) {
+    if queues.last() != Some(&queue) {
+        queues.push(queue);
+    }
+}
