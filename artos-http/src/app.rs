@@ -63,8 +63,8 @@ impl Mount {
         format!("{}/status/{id}", self.endpoint.base)
     }
 
-    /// Returns after how many seconds a task that is at work is worth another look: half its age, so
-    /// that short tasks are seen soon and long ones cost little.
+    /// Returns after how many seconds a task at work is worth another look: half its age, so that
+    /// short tasks are seen soon and long ones cost little.
     pub(crate) fn retry_after(&self, record: &TaskRecord) -> u64 {
         let age = self.app.client.now().since(record.created_at);
         (age / 2).as_millis().div_ceil(1_000).clamp(1, 30).try_into().unwrap_or(30)

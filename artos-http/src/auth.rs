@@ -92,7 +92,8 @@ impl Auth {
                 || organization.contains(char::is_control)
             {
                 problems.push(format!(
-                    "{organization:?} is no good organization: expected 1 to 255 bytes, no control characters"
+                    "{organization:?} is no good organization: \
+                     expected 1 to 255 bytes, no control characters"
                 ));
             }
             if token.is_empty {

@@ -19,7 +19,8 @@ use crate::{
     waiters::Waiters,
 };
 
-/// Starts to put a router together that serves the tasks of a client's store to whom `auth` lets in.
+/// Starts to put a router together that serves the tasks of a client's store to those whom `auth`
+/// lets in.
 pub fn router(client: Client, auth: Auth) -> RouterBuilder {
     RouterBuilder {
         client,
@@ -234,8 +235,8 @@ impl fmt::Debug for RouterBuilder {
     }
 }
 
-/// Checks that a path is made of plain segments: what else axum would take for a pattern, or a client
-/// would have to escape.
+/// Checks that a path is made of plain segments: anything else axum would take for a pattern, or a
+/// client would have to escape.
 fn check_path(what: &str, path: &str, problems: &mut Vec<String>) {
     let is_plain = |segment: &str| {
         !segment.is_empty()
@@ -244,7 +245,8 @@ fn check_path(what: &str, path: &str, problems: &mut Vec<String>) {
     let segments = path.strip_prefix('/').map(|rest| rest.split('/').all(is_plain));
     if segments != Some(true) {
         problems.push(format!(
-            "{path:?} is no good path for a {what}: expected segments of letters, digits and -._~, each after a slash"
+            "{path:?} is no good path for a {what}: \
+             expected segments of letters, digits and -._~, each after a slash"
         ));
     }
 }

@@ -74,7 +74,7 @@ problem_kinds! {
         "The request does not fit the state of what it is about.";
     PayloadTooLarge: PAYLOAD_TOO_LARGE, "payload_too_large", "Payload too large",
         "The request body is larger than this service takes.";
-    UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type",
+    UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media",
         "The request body must be application/json.";
     ValidationError: UNPROCESSABLE_ENTITY, "validation_error", "Validation error",
         "The request body is JSON, but not what is expected; errors says where.";
@@ -264,7 +264,8 @@ impl Problem {
             Ok(ProblemKind::NotAuthenticated) => r#"Bearer realm="artos""#,
             // RFC 6750: error codes only when credentials were presented.
             Ok(ProblemKind::InvalidToken) => {
-                r#"Bearer realm="artos", error="invalid_token", error_description="Invalid authentication credentials""#
+                "Bearer realm=\"artos\", error=\"invalid_token\", \
+                 error_description=\"Invalid authentication credentials\""
             }
             _ => return,
         };

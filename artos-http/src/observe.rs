@@ -43,7 +43,8 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
             Err(_) => Problem::timeout().into_response(),
         };
         let response = finish(response, media, &id_text);
-        tracing::debug!(status = response.status().as_u16(), elapsed = ?started.elapsed(), "answered");
+        let status = response.status().as_u16();
+        tracing::debug!(status, elapsed = ?started.elapsed(), "answered");
         response
     };
     let mut response = response.instrument(span).await;
@@ -55,7 +56,7 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
 fn finish(mut response: Response, media: ProblemMedia, request_id: &str) -> Response {
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
-        // Without a problem it comes from a router's fallback or from a route of the service itself.
+        // Without a problem it comes from axum itself or from a route of the service's own.
         let problem = response.extensions_mut().remove::<Problem>();
         let problem = problem.unwrap_or_else(|| Problem::of_status(status));
         response = problem.render(response, media, request_id);

@@ -13,8 +13,8 @@ use serde_json::error::Category;
 
 use crate::error::{FieldError, Problem, ProblemKind};
 
-/// Longest time a client may take to send a body. A body has at most the size limit, so slower means
-/// that somebody holds a connection on purpose.
+/// Longest time a client may take to send a body. Bodies are small, so whoever takes longer holds
+/// the connection on purpose.
 const BODY_DEADLINE: Duration = Duration::from_secs(20);
 
 /// Checks that the body is labelled as JSON.

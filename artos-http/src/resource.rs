@@ -26,7 +26,7 @@ type Serve<O> =
 /// |---|---|
 /// | `POST {base}/generate` | 202 with the id of a new task |
 /// | `GET {base}/status/{task_id}` | how the task is; waits for a change with `Prefer: wait=N` |
-/// | `GET {base}/{document_id}` | the output of a completed task, as [`document`](Self::document) shows it |
+/// | `GET {base}/{document_id}` | the document: what a completed task made |
 /// | `GET {base}/` | the caller's tasks, newest first |
 /// | `POST {base}/{document_id}/cancel` | cancels the task |
 /// | `POST {base}/{document_id}/retry` | runs a failed task again, from the stage that failed |
@@ -64,7 +64,9 @@ type Serve<O> =
 ///         }
 ///         Ok(Submission::new(GenerateReport { source: body.file_path }))
 ///     })
-///     .document(|task, report| serde_json::json!({ "id": task.id.to_string(), "words": report.words }));
+///     .document(|task, report| {
+///         serde_json::json!({ "id": task.id.to_string(), "words": report.words })
+///     });
 /// # let _ = reports;
 /// ```
 #[must_use = "a resource does nothing until it is added to a router"]
@@ -138,8 +140,8 @@ impl<T: Task> Resource<T> {
         self
     }
 
-    /// Adds fields to each entry of the listing, for example from the task's labels. The fields that
-    /// are always there cannot be replaced; a value that is no JSON object adds nothing.
+    /// Adds fields to each entry of the listing, for example from the task's labels. Those that are
+    /// always there cannot be replaced; a value that is no JSON object adds nothing.
     pub fn summary<F, D>(mut self, summary: F) -> Self
     where
         F: Fn(&TaskRecord) -> D + Send + Sync + 'static,

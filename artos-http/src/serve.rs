@@ -15,9 +15,10 @@ use tokio::{
 
 use crate::Drain;
 
-/// Longest time a client may take to send the head of a request, so that idle connections cannot be
-/// held open on purpose.
-const HEAD_DEADLINE: Duration = Duration::from_secs(30);
+/// Longest time a client may take to send the head of a request, counted from the end of the one
+/// before: so that connections cannot be held open for nothing. It is longer than the longest pause
+/// between two polls of a client that heeds `Retry-After`.
+const HEAD_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long to wait after the listener refused to accept: it is out of file descriptors, and
 /// trying at once would spin.
@@ -34,7 +35,7 @@ pub struct ServeError {
 /// Serves a router until `shutdown` resolves; then starts the drain, stops accepting, and lets
 /// requests finish for at most `deadline`.
 ///
-/// The runtime is not touched: shut it down afterwards, so that tasks accepted last are known to it.
+/// The runtime is not touched; shut it down afterwards.
 ///
 /// # Errors
 ///
@@ -107,7 +108,7 @@ fn connection(
     // Small answers should not wait for more.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(app);
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE);
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     let watched = graceful.watch(connection);

@@ -1,7 +1,7 @@
 //! A [`TaskStore`](artos_core::store::TaskStore) that keeps tasks in memory.
 //!
-//! It has the full semantics of a store (leases, checkpoints, idempotency keys, listings, retention),
-//! so it is an honest double for tests and the speed reference for the other stores.
+//! It has the full semantics of a store (leases, checkpoints, idempotency keys, listings,
+//! retention), so it is an honest double for tests and the speed reference for the other stores.
 //!
 //! **It promises nothing across the end of the process.** An acknowledged task is lost when the
 //! process ends, for whatever reason. Use a durable store for work that matters.

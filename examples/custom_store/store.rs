@@ -1,8 +1,8 @@
 //! A whole store of your own: one mutex, one ordered map, and the machine for every decision.
 //!
 //! It looks through all tasks where a real store has indexes. Everything else is as it must be:
-//! each method takes the lock once, so it is atomic; the store's own clock decides; the machine says
-//! what happens; hints go out once the lock is released.
+//! each method takes the lock once, so it is atomic; the store's own clock decides; the machine
+//! says what happens; hints go out once the lock is released.
 
 use std::{
     cmp::Reverse,

@@ -17,18 +17,22 @@ use crate::{
 
 /// Cancels a task.
 ///
-/// Repeating it changes nothing. A stage that runs is told to stop; until it has, the answer is 202.
+/// Repeating it changes nothing. A running stage is told to stop; until it has, the answer is 202.
 #[utoipa::path(
     post,
     path = "/{document_id}/cancel",
-    params(("document_id" = String, Path, description = "The id of the document: that of its task.")),
+    params(("document_id" = String, Path, description = "The id of the document: that of its \
+            task.")),
     responses(
-        (status = 200, description = "The task is over: cancelled now, or ended before.", body = TaskStatus<'_>),
-        (status = 202, description = "The task is told to stop, and may still complete.", body = TaskStatus<'_>, headers(
+        (status = 200, description = "The task is over: cancelled now, or ended \
+            before.", body = TaskStatus<'_>),
+        (status = 202, description = "The task is told to stop, and may still \
+            complete.", body = TaskStatus<'_>, headers(
             ("Location" = String, description = "Where the status of the task is."),
             ("Retry-After" = u64, description = "When to look at it, in seconds."),
         )),
-        (status = 404, description = "There is no such task, or it belongs to another organization."),
+        (status = 404, description = "There is no such task, or it belongs to another \
+            organization."),
         (status = 503, description = "The store is unavailable."),
     )
 )]

@@ -29,15 +29,18 @@ use crate::{
     path = "/{document_id}",
     params(
         ("document_id" = String, Path, description = "The id of the document: that of its task."),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier \
+            answer."),
     ),
     responses(
         (status = 200, description = "The document.", body = Object, headers(
             ("ETag" = String, description = "Stays the same as long as the document."),
         )),
         (status = 304, description = "The document is still as `If-None-Match` says."),
-        (status = 404, description = "There is no such document, or it belongs to another organization."),
-        (status = 409, description = "There is no document yet (`not_ready`, with `Retry-After`), or there will be none (`generation_failed`)."),
+        (status = 404, description = "There is no such document, or it belongs to another \
+            organization."),
+        (status = 409, description = "There is no document yet (`not_ready`, with `Retry-After`), \
+            or there will be none (`generation_failed`)."),
         (status = 503, description = "The store is unavailable."),
     )
 )]

@@ -33,7 +33,8 @@ pub(crate) async fn livez() -> Response {
     path = "/readyz",
     tag = "health",
     responses(
-        (status = 200, description = "The store answers and the instance takes work.", body = Healthy),
+        (status = 200, description = "The store answers and the instance takes \
+            work.", body = Healthy),
         (status = 503, description = "`errors` says what is wrong."),
     )
 )]

@@ -34,15 +34,19 @@ pub(crate) struct ListParams {
     get,
     path = "/",
     params(
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Longest page wanted; 50 if absent."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Longest page \
+            wanted; 50 if absent."),
         ("status" = Option<Status>, Query, description = "Only documents with this status."),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before. The other parameters must be the same, but for `limit`."),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before. \
+            The other parameters must be the same, but for `limit`."),
     ),
     responses(
-        (status = 200, description = "One page. A page may be shorter than asked for; only a null `next_cursor` is the end.", body = DocumentList, headers(
-            ("Link" = Option<String>, description = "The next page, as `rel=\"next\"`."),
+        (status = 200, description = "One page. A page may be shorter than asked for; only a null \
+            `next_cursor` is the end.", body = DocumentList, headers(
+            ("Link" = String, description = "The next page, as `rel=\"next\"`."),
         )),
-        (status = 400, description = "A parameter makes no sense, or the cursor belongs to another listing."),
+        (status = 400, description = "A parameter makes no sense, or the cursor belongs to \
+            another listing."),
         (status = 503, description = "The store is unavailable."),
     )
 )]

@@ -24,18 +24,22 @@ use crate::{
     path = "/{document_id}/retry",
     params(
         ("document_id" = String, Path, description = "The id of the failed task."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat the request: a repeat is answered with the first new task."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat the \
+            request: a repeat is answered with the first new task."),
     ),
     responses(
         (status = 202, description = "The new task is stored.", body = Retried, headers(
             ("Location" = String, description = "Where the status of the new task is."),
             ("Retry-After" = u64, description = "When to look at it first, in seconds."),
-            ("Idempotency-Replayed" = Option<bool>, description = "`true` if an earlier request with the same key made the task."),
+            ("Idempotency-Replayed" = bool, description = "`true` if an earlier request with the \
+            same key made the task."),
         )),
         (status = 400, description = "A bad Idempotency-Key."),
-        (status = 404, description = "There is no such task, or it belongs to another organization."),
+        (status = 404, description = "There is no such task, or it belongs to another \
+            organization."),
         (status = 409, description = "The task has not failed."),
-        (status = 503, description = "The store is unavailable, or this instance is shutting down."),
+        (status = 503, description = "The store is unavailable, or this instance is shutting \
+            down."),
     )
 )]
 pub(crate) async fn retry(

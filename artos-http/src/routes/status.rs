@@ -27,17 +27,22 @@ use crate::{
     path = "/status/{task_id}",
     params(
         ("task_id" = String, Path, description = "The id that the submission returned."),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds, at most 60, for a change."),
-        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier answer."),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds, at \
+            most 60, for a change."),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` of an earlier \
+            answer."),
     ),
     responses(
-        (status = 200, description = "How the task is. A failed task is no failed request.", body = TaskStatus<'_>, headers(
+        (status = 200, description = "How the task is. A failed task is no failed \
+            request.", body = TaskStatus<'_>, headers(
             ("ETag" = String, description = "Changes whenever the task does."),
-            ("Retry-After" = Option<u64>, description = "When to look again, in seconds; absent once the task is over."),
-            ("Preference-Applied" = Option<String>, description = "The wait that was granted."),
+            ("Retry-After" = u64, description = "When to look again, in seconds; absent once the \
+            task is over."),
+            ("Preference-Applied" = String, description = "The wait that was granted."),
         )),
         (status = 304, description = "The task is still as `If-None-Match` says."),
-        (status = 404, description = "There is no such task, or it belongs to another organization."),
+        (status = 404, description = "There is no such task, or it belongs to another \
+            organization."),
         (status = 429, description = "Too many requests of the organization are waiting."),
         (status = 503, description = "The store is unavailable."),
     )
@@ -66,7 +71,7 @@ pub(crate) async fn status(
     Ok(response)
 }
 
-/// Waits until the task is different from `record`, for as long as `patience` and the instance last.
+/// Waits until the task differs from `record`, for as long as `patience` and the instance last.
 async fn next(
     mount: &Mount,
     caller: &Caller,

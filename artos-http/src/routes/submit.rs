@@ -18,22 +18,28 @@ use crate::{Caller, Problem, app::Mount, idempotency, prefer, request, wire::Acc
     post,
     path = "/generate",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat the request: 1 to 255 visible ASCII characters, quoted or bare. A repeat is answered with the first task. The key is kept as long as the task."),
-        ("Prefer" = Option<String>, Header, description = "`respond-async` is acknowledged; the answer is always asynchronous."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat the \
+            request: 1 to 255 visible ASCII characters, quoted or bare. A repeat is answered with \
+            the first task. The key is kept as long as the task."),
+        ("Prefer" = Option<String>, Header, description = "`respond-async` is acknowledged; the \
+            answer is always asynchronous."),
     ),
     request_body(content = Object, content_type = "application/json"),
     responses(
         (status = 202, description = "The task is stored.", body = Accepted, headers(
             ("Location" = String, description = "Where the status of the task is."),
             ("Retry-After" = u64, description = "When to look at it first, in seconds."),
-            ("Idempotency-Replayed" = Option<bool>, description = "`true` if an earlier request with the same key made the task."),
+            ("Idempotency-Replayed" = bool, description = "`true` if an earlier request with the \
+            same key made the task."),
         )),
         (status = 400, description = "Malformed JSON or a bad Idempotency-Key."),
         (status = 408, description = "The body did not arrive in time."),
         (status = 413, description = "The body is too large."),
         (status = 415, description = "The body is not application/json."),
-        (status = 422, description = "The body is not what is expected, or the Idempotency-Key was used for another request."),
-        (status = 503, description = "The store is unavailable, or this instance is shutting down."),
+        (status = 422, description = "The body is not what is expected, or the Idempotency-Key \
+            was used for another request."),
+        (status = 503, description = "The store is unavailable, or this instance is shutting \
+            down."),
     )
 )]
 pub(crate) async fn generate(

@@ -132,7 +132,7 @@ async fn an_open_service_asks_nobody_and_shows_everything() {
         .resource(crate::support::documents())
         .build()
         .unwrap();
-    let service = Service { app: open, ..service };
+    let service = service.behind(open);
     assert_eq!(service.status(&id).anonymous().send().await.json()["status"], "Complete");
     let listed = service.get(BASE).anonymous().send().await.json();
     assert_eq!(listed["documents"].as_array().map(Vec::len), Some(1));
@@ -154,7 +154,7 @@ async fn a_lookup_decides_whom_a_token_belongs_to() {
         .resource(crate::support::documents())
         .build()
         .unwrap();
-    let service = Service { app, ..service };
+    let service = service.behind(app);
     assert_eq!(service.status(&id).token("key-of-acme").send().await.status, StatusCode::OK);
     service.status(&id).token("key-of-globex").send().await.problem(404);
     service.status(&id).token("other").send().await.problem(401);

@@ -1,11 +1,11 @@
 //! Probes, and going away.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::{
     store::Mood,
-    support::{BASE, SECOND, Service},
+    support::{BASE, Call, SECOND, Service},
 };
 
 #[tokio::test(start_paused = true)]
@@ -59,10 +59,8 @@ async fn a_drain_refuses_new_work_and_answers_the_rest() {
 #[tokio::test(start_paused = true)]
 async fn a_runtime_that_shuts_down_makes_it_unready() {
     let service = Service::start().await;
-    let Service { app, runtime, store, drain, script, .. } = service;
+    let Service { app, runtime, .. } = service;
     runtime.shutdown(SECOND).await.unwrap();
-    let other = Service::start().await;
-    let service = Service { app, store, drain, script, ..other };
-    let problem = service.get("/readyz").send().await.problem(503);
+    let problem = Call::new(&app, Method::GET, "/readyz").send().await.problem(503);
     assert_eq!(problem["errors"][0]["detail"], "draining");
 }

@@ -104,3 +104,16 @@ async fn a_drain_that_starts_elsewhere_ends_it_too() {
     server.drain.start();
     assert_eq!(server.done.await.unwrap(), Ok(()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_sends_no_request_is_cut_off() {
+    let server = start(Router::new(), SECOND).await;
+    for part in ["", "GET / HTT"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(part.as_bytes()).await.unwrap();
+        let mut rest = Vec::new();
+        let started = tokio::time::Instant::now();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(started.elapsed().as_secs(), 60, "{part:?}");
+    }
+}

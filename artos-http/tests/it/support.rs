@@ -136,7 +136,10 @@ pub(crate) fn documents() -> Resource<GenerateDocument> {
             Ok(Submission::new(GenerateDocument { document_type, file_paths }).label("name", name))
         })
         .document(|task, report| json!({ "document_id": task.id.to_string(), "report": report }))
-        .summary(|task| json!({ "document_name": task.labels.get("name").map(Name::as_str), "status": "x" }))
+        .summary(|task| {
+            let name = task.labels.get("name").map(Name::as_str);
+            json!({ "document_name": name, "status": "x" })
+        })
         .download("file", |_, report: Report| async move {
             Ok(([(header::CONTENT_TYPE, "text/plain")], report.title))
         })
@@ -176,6 +179,11 @@ impl Service {
             .resource(documents());
         let app = more(router).build().unwrap();
         Self { app, store, runtime, drain, script, held }
+    }
+
+    /// Puts another router before the same runtime.
+    pub(crate) fn behind(self, app: Router) -> Self {
+        Self { app, ..self }
     }
 
     pub(crate) fn get(&self, path: &str) -> Call {
@@ -242,7 +250,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    fn new(app: &Router, method: Method, path: &str) -> Self {
+    pub(crate) fn new(app: &Router, method: Method, path: &str) -> Self {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         Self { app: app.clone(), request }.token(ACME)
     }

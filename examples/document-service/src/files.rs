@@ -76,10 +76,7 @@ impl Files {
     /// Reads from and writes to `store`, with the default size limit [`FILE_BYTES_MAX`].
     #[must_use]
     pub fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self {
-            store,
-            bytes_max: FILE_BYTES_MAX,
-        }
+        Self { store, bytes_max: FILE_BYTES_MAX }
     }
 
     /// Refuses to read files larger than `bytes_max`.
@@ -105,16 +102,9 @@ impl Files {
         let bytes = found.meta.size;
         if bytes > self.bytes_max {
             let path = path.to_owned();
-            return Err(FileError::TooLarge {
-                path,
-                bytes,
-                bytes_max: self.bytes_max,
-            });
+            return Err(FileError::TooLarge { path, bytes, bytes_max: self.bytes_max });
         }
-        found
-            .bytes()
-            .await
-            .map_err(|source| FileError::from_store(path, source))
+        found.bytes().await.map_err(|source| FileError::from_store(path, source))
     }
 
     /// Writes a whole file, replacing one of the same path.
@@ -123,7 +113,7 @@ impl Files {
     ///
     /// # Errors
     ///
-    /// [`FileError::InvalidPath`], or [`FileError::Unavailable`]; then the old content is unchanged.
+    /// [`FileError::InvalidPath`] or [`FileError::Unavailable`]; then the old content is unchanged.
     pub async fn write(&self, path: &str, content: Bytes) -> Result<(), FileError> {
         let location = location(path)?;
         self.store
@@ -135,8 +125,5 @@ impl Files {
 }
 
 fn location(path: &str) -> Result<Path, FileError> {
-    Path::parse(path).map_err(|source| FileError::InvalidPath {
-        path: path.to_owned(),
-        source,
-    })
+    Path::parse(path).map_err(|source| FileError::InvalidPath { path: path.to_owned(), source })
 }

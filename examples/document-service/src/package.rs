@@ -25,10 +25,7 @@ pub(crate) fn replace(package: &[u8], parts: &[Part<'_>]) -> ZipResult<Vec<u8>> 
     let mut new = ZipWriter::new(Cursor::new(Vec::new()));
     for index in 0..old.len() {
         let entry = old.by_index_raw(index)?;
-        match parts
-            .iter()
-            .find(|(name, _)| entry.name().is_ok_and(|found| found == *name))
-        {
+        match parts.iter().find(|(name, _)| entry.name().is_ok_and(|found| found == *name)) {
             Some((name, content)) => {
                 new.start_file(*name, options())?;
                 new.write_all(content)?;
@@ -49,6 +46,10 @@ fn options() -> SimpleFileOptions {
 
 /// Returns `text` without the characters that XML 1.0 cannot hold, escaped or not.
 pub(crate) fn xml_text(text: &str) -> String {
-    let is_xml = |c: &char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    let is_xml = |c: &char| match c {
+        '\t' | '\n' | '\r' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        c => *c >= ' ',
+    };
     text.chars().filter(is_xml).collect()
 }

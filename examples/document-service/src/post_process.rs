@@ -67,10 +67,7 @@ pub fn finish(draft: Draft, docx: &[u8], identity: Identity) -> Result<Finished,
     let page_count = pages(&body.blocks, word_count);
     let core = core_properties(&draft, identity.created_at);
     let app = app_properties(word_count, page_count);
-    let parts = [
-        ("docProps/core.xml", core.as_bytes()),
-        ("docProps/app.xml", app.as_bytes()),
-    ];
+    let parts = [("docProps/core.xml", core.as_bytes()), ("docProps/app.xml", app.as_bytes())];
     let docx = package::replace(docx, &parts)?;
     let metadata = Metadata {
         docx_path: identity.docx_path,
@@ -101,10 +98,18 @@ fn core_properties(draft: &Draft, created_at: Timestamp) -> String {
     let at = created_at.strftime("%Y-%m-%dT%H:%M:%SZ");
     format!(
         r#"<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
-<cp:coreProperties xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
-<dc:title>{title}</dc:title><dc:subject>{subject}</dc:subject><dc:creator>{CREATOR}</dc:creator>
-<cp:category>{category}</cp:category><cp:lastModifiedBy>{CREATOR}</cp:lastModifiedBy>
-<dcterms:created xsi:type="dcterms:W3CDTF">{at}</dcterms:created><dcterms:modified xsi:type="dcterms:W3CDTF">{at}</dcterms:modified>
+<cp:coreProperties
+  xmlns:cp="http://schemas.openxmlformats.org/package/2006/metadata/core-properties"
+  xmlns:dc="http://purl.org/dc/elements/1.1/"
+  xmlns:dcterms="http://purl.org/dc/terms/"
+  xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+<dc:title>{title}</dc:title>
+<dc:subject>{subject}</dc:subject>
+<dc:creator>{CREATOR}</dc:creator>
+<cp:category>{category}</cp:category>
+<cp:lastModifiedBy>{CREATOR}</cp:lastModifiedBy>
+<dcterms:created xsi:type="dcterms:W3CDTF">{at}</dcterms:created>
+<dcterms:modified xsi:type="dcterms:W3CDTF">{at}</dcterms:modified>
 </cp:coreProperties>
 "#
     )
@@ -133,9 +138,7 @@ fn pages(blocks: &[Block], word_count: u64) -> u64 {
             table_words += words(block);
         }
     }
-    let text = word_count
-        .saturating_sub(table_words)
-        .div_ceil(WORDS_PER_PAGE);
+    let text = word_count.saturating_sub(table_words).div_ceil(WORDS_PER_PAGE);
     FRONT_PAGES + text + rows / ROWS_PER_PAGE
 }
 

@@ -98,18 +98,12 @@ impl Table {
     pub fn from_rows(rows: Vec<Vec<String>>) -> Option<Self> {
         let mut rows = rows.into_iter();
         let header = rows.next()?;
-        Some(Self {
-            header,
-            rows: rows.collect(),
-        })
+        Some(Self { header, rows: rows.collect() })
     }
 
     /// Returns the cells of all rows, the header first.
     pub fn cells(&self) -> impl Iterator<Item = &str> {
-        self.header
-            .iter()
-            .chain(self.rows.iter().flatten())
-            .map(String::as_str)
+        self.header.iter().chain(self.rows.iter().flatten()).map(String::as_str)
     }
 }
 
@@ -117,40 +111,25 @@ impl Block {
     /// Makes a heading without a page.
     #[must_use]
     pub fn heading(level: u8, text: impl Into<String>) -> Self {
-        Self {
-            page: None,
-            content: Content::Heading {
-                level,
-                text: text.into(),
-            },
-        }
+        Self { page: None, content: Content::Heading { level, text: text.into() } }
     }
 
     /// Makes a paragraph without a page.
     #[must_use]
     pub fn paragraph(text: impl Into<String>) -> Self {
-        Self {
-            page: None,
-            content: Content::Paragraph { text: text.into() },
-        }
+        Self { page: None, content: Content::Paragraph { text: text.into() } }
     }
 
     /// Makes a table without a page.
     #[must_use]
     pub fn table(table: Table) -> Self {
-        Self {
-            page: None,
-            content: Content::Table(table),
-        }
+        Self { page: None, content: Content::Table(table) }
     }
 
     /// Says on which page the block starts.
     #[must_use]
     pub fn on_page(self, page: u32) -> Self {
-        Self {
-            page: Some(page),
-            ..self
-        }
+        Self { page: Some(page), ..self }
     }
 
     /// Returns the text of the block; the cells of a table are separated by spaces.

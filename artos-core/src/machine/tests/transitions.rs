@@ -8,8 +8,10 @@ use crate::{
     model::{Epoch, FailureCause, Lease, Outcome, OutcomeKind, TaskRecord, TaskState, Timestamp},
 };
 
+type Sample = fn() -> TaskRecord;
+
 /// The columns: what the task was like before.
-const SITUATIONS: [(&str, fn() -> TaskRecord); 9] = [
+const SITUATIONS: [(&str, Sample); 9] = [
     ("pending", pending),
     ("pending, for later", pending_for_later),
     ("running", running),
@@ -27,10 +29,12 @@ const SITUATIONS: [(&str, fn() -> TaskRecord); 9] = [
 const EXPECTED: [(&str, [&str; 9]); 11] = [
     ("claim",     ["Running a+1 e+1", "-", "-", "-", "-", "-", "-", "-", "-"]),
     ("heartbeat", ["-", "-", "Running extended", "Running extended", "-", "-", "-", "-", "-"]),
-    ("advance",   ["-", "-", "Running a-1 staged", "Cancelled a-1 staged", "-", "-", "-", "-", "-"]),
+    ("advance",   ["-", "-", "Running a-1 staged", "Cancelled a-1 staged",
+                   "-", "-", "-", "-", "-"]),
     ("complete",  ["-", "-", "Completed", "Completed", "-", "-", "=", "-", "-"]),
     ("retry",     ["-", "-", "Pending", "Cancelled", "-", "-", "-", "-", "-"]),
-    ("snooze",    ["-", "-", "Pending a-1 snoozed", "Cancelled a-1 snoozed", "-", "-", "-", "-", "-"]),
+    ("snooze",    ["-", "-", "Pending a-1 snoozed", "Cancelled a-1 snoozed",
+                   "-", "-", "-", "-", "-"]),
     ("fail",      ["-", "-", "Failed", "Failed", "-", "-", "-", "=", "-"]),
     ("cancel",    ["-", "-", "Cancelled", "Cancelled", "-", "-", "-", "-", "-"]),
     ("interrupt", ["-", "-", "Pending a-1 interrupted", "Cancelled a-1 interrupted",

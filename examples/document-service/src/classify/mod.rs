@@ -74,13 +74,7 @@ impl Passage {
             return None;
         }
         let page = self.blocks.first().and_then(|block| block.page);
-        Some(Block {
-            page,
-            content: Content::Heading {
-                level: 2,
-                text: text.to_owned(),
-            },
-        })
+        Some(Block { page, content: Content::Heading { level: 2, text: text.to_owned() } })
     }
 }
 
@@ -101,11 +95,7 @@ pub fn classify(extracted: Extracted, rules: &RuleSet) -> Classified {
         assign(&mut found, &vocabulary);
         passages.extend(found);
     }
-    Classified {
-        request: extracted.request,
-        passages,
-        sources,
-    }
+    Classified { request: extracted.request, passages, sources }
 }
 
 /// Cuts a source at its headings.
@@ -136,10 +126,7 @@ fn assign(passages: &mut [Passage], vocabulary: &[Vocabulary<'_>]) {
     // The headings above the passage, with the section each was assigned to by its own words.
     let mut above: Vec<(u8, Guess<'_>)> = Vec::new();
     for passage in passages {
-        while above
-            .last()
-            .is_some_and(|(level, _)| *level >= passage.level)
-        {
+        while above.last().is_some_and(|(level, _)| *level >= passage.level) {
             above.pop();
         }
         let inherited = above.last().map(|(_, guess)| guess.below());
@@ -165,10 +152,7 @@ struct Guess<'a> {
 
 impl Guess<'_> {
     fn below(&self) -> Self {
-        Self {
-            confidence: self.confidence * INHERITED,
-            ..self.clone()
-        }
+        Self { confidence: self.confidence * INHERITED, ..self.clone() }
     }
 }
 
@@ -192,11 +176,7 @@ impl<'a> Vocabulary<'a> {
         Self {
             section_id: &section.id,
             title: Words::of(&section.title),
-            keywords: section
-                .keywords
-                .iter()
-                .map(|keyword| Words::of(keyword))
-                .collect(),
+            keywords: section.keywords.iter().map(|keyword| Words::of(keyword)).collect(),
         }
     }
 }
@@ -213,13 +193,8 @@ fn by_heading<'a>(passage: &Passage, vocabulary: &[Vocabulary<'a>]) -> Option<Gu
         if heading.len() > HEADING_WORDS_MAX {
             return 0.0;
         }
-        let found = section
-            .keywords
-            .iter()
-            .filter(|keyword| heading.contain(keyword));
-        let longest = found
-            .map(|keyword| keyword.share_of(&heading))
-            .max_by(f32::total_cmp);
+        let found = section.keywords.iter().filter(|keyword| heading.contain(keyword));
+        let longest = found.map(|keyword| keyword.share_of(&heading)).max_by(f32::total_cmp);
         longest.map_or(0.0, |share| HEADING_KEYWORD + HEADING_KEYWORD_SHARE * share)
     })
 }
@@ -228,11 +203,7 @@ fn by_text<'a>(passage: &Passage, vocabulary: &[Vocabulary<'a>]) -> Option<Guess
     let text: Vec<String> = passage.blocks.iter().map(Block::text).collect();
     let text = Words::of(&text.join(" "));
     strongest(vocabulary, |section| {
-        let found = section
-            .keywords
-            .iter()
-            .filter(|keyword| text.contain(keyword))
-            .count();
+        let found = section.keywords.iter().filter(|keyword| text.contain(keyword)).count();
         let found = f32::from(u8::try_from(found).unwrap_or(u8::MAX));
         (found * TEXT_KEYWORD).min(TEXT_KEYWORDS_MAX)
     })
@@ -242,11 +213,8 @@ fn strongest<'a>(
     vocabulary: &[Vocabulary<'a>],
     confidence: impl Fn(&Vocabulary<'a>) -> f32,
 ) -> Option<Guess<'a>> {
-    let guesses = vocabulary.iter().map(|section| Guess {
-        section_id: section.section_id,
-        confidence: confidence(section),
-    });
-    guesses
-        .filter(|guess| guess.confidence > 0.0)
-        .fold(None, |found, next| best(found, Some(next)))
+    let guesses = vocabulary
+        .iter()
+        .map(|section| Guess { section_id: section.section_id, confidence: confidence(section) });
+    guesses.filter(|guess| guess.confidence > 0.0).fold(None, |found, next| best(found, Some(next)))
 }

@@ -6,9 +6,7 @@ pub(super) struct Words(Vec<String>);
 
 impl Words {
     pub(super) fn of(text: &str) -> Self {
-        let words = text
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|word| !word.is_empty());
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
         Self(words.map(|word| singular(word.to_lowercase())).collect())
     }
 
@@ -19,11 +17,7 @@ impl Words {
     /// Tells whether `phrase` occurs word for word. An empty phrase occurs nowhere.
     pub(super) fn contain(&self, phrase: &Self) -> bool {
         let length = phrase.0.len();
-        length > 0
-            && self
-                .0
-                .windows(length)
-                .any(|window| window == phrase.0.as_slice())
+        length > 0 && self.0.windows(length).any(|window| window == phrase.0.as_slice())
     }
 
     /// Returns the length of these words as a part of the length of `whole`, 0 to 1.

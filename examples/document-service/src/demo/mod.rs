@@ -57,7 +57,8 @@ fn show_service(api: &Api, paths: &samples::Paths, output: &Path) -> anyhow::Res
     let mut show = Show::new();
     show.line(&format!("the service listens on {}", api.address()));
 
-    show.line("POST /api/v1/documents/generate with four sources");
+    let sources = paths.complete.len();
+    show.line(&format!("POST /api/v1/documents/generate with {sources} sources"));
     let request = json!({
         "document_type": "CSR",
         "file_paths": paths.complete,

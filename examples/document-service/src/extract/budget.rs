@@ -28,21 +28,17 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new() -> Self {
-        Self {
-            bytes: TEXT_BYTES_MAX,
-            pieces: PIECES_MAX,
-        }
+        Self { bytes: TEXT_BYTES_MAX, pieces: PIECES_MAX }
     }
 
     /// Pays for one piece: a block or a cell.
     pub(super) fn spend(&mut self, text: &str) -> Result<(), Problem> {
         let bytes = self.bytes.checked_sub(text.len());
-        self.bytes = bytes.ok_or(Problem::TooMuch {
-            limit: "8 MiB of text",
-        })?;
-        self.pieces = self.pieces.checked_sub(1).ok_or(Problem::TooMuch {
-            limit: "2,000,000 blocks and cells",
-        })?;
+        self.bytes = bytes.ok_or(Problem::TooMuch { limit: "8 MiB of text" })?;
+        self.pieces = self
+            .pieces
+            .checked_sub(1)
+            .ok_or(Problem::TooMuch { limit: "2,000,000 blocks and cells" })?;
         Ok(())
     }
 }
@@ -66,22 +62,15 @@ impl<'a> Package<'a> {
         let archive =
             ZipArchive::new(Cursor::new(bytes)).map_err(|error| Problem::corrupt(format, error))?;
         if archive.len() > ENTRIES_MAX {
-            return Err(Problem::TooMuch {
-                limit: "10,000 entries",
-            });
+            return Err(Problem::TooMuch { limit: "10,000 entries" });
         }
         let mut package = Self { archive, format };
         let mut left = UNPACKED_BYTES_MAX;
         for index in 0..package.archive.len() {
-            let entry = package
-                .archive
-                .by_index(index)
-                .map_err(|error| problem(format, error))?;
+            let entry = package.archive.by_index(index).map_err(|error| problem(format, error))?;
             let unpacked = io::copy(&mut entry.take(left + 1), &mut io::sink())
                 .map_err(|error| Problem::corrupt(format, error))?;
-            left = left
-                .checked_sub(unpacked)
-                .ok_or(Problem::TooMuch { limit: "128 MiB" })?;
+            left = left.checked_sub(unpacked).ok_or(Problem::TooMuch { limit: "128 MiB" })?;
         }
         Ok(package)
     }

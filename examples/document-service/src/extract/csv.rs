@@ -16,10 +16,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Block>, Problem> {
     let mut budget = Budget::new();
     let mut rows = Vec::new();
     let mut record = StringRecord::new();
-    while reader
-        .read_record(&mut record)
-        .map_err(|error| Problem::corrupt("CSV", error))?
-    {
+    while reader.read_record(&mut record).map_err(|error| Problem::corrupt("CSV", error))? {
         for cell in &record {
             budget.spend(cell)?;
         }
@@ -27,22 +24,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Block>, Problem> {
             rows.push(record.iter().map(|cell| cell.trim().to_owned()).collect());
         }
     }
-    Ok(Table::from_rows(rows)
-        .map(Block::table)
-        .into_iter()
-        .collect())
+    Ok(Table::from_rows(rows).map(Block::table).into_iter().collect())
 }
 
 /// Returns the delimiter that the first line uses most.
 fn delimiter(text: &str) -> u8 {
-    let first = text
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or_default();
+    let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let uses = |delimiter: u8| first.bytes().filter(|byte| *byte == delimiter).count();
     // The last of several maxima wins, so the comma stands at the end.
-    [b'\t', b';', b',']
-        .into_iter()
-        .max_by_key(|delimiter| uses(*delimiter))
-        .unwrap_or(b',')
+    [b'\t', b';', b','].into_iter().max_by_key(|delimiter| uses(*delimiter)).unwrap_or(b',')
 }

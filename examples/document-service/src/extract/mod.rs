@@ -69,25 +69,12 @@ pub fn extract(path: &str, bytes: &[u8]) -> Result<Source, ExtractError> {
     // answer about the file, and nothing outlives the call that could be left half changed.
     let mut blocks = std::panic::catch_unwind(read)
         .unwrap_or(Err(Problem::ReaderFailed))
-        .and_then(|blocks| {
-            if blocks.is_empty() {
-                Err(Problem::Empty)
-            } else {
-                Ok(blocks)
-            }
-        })
+        .and_then(|blocks| if blocks.is_empty() { Err(Problem::Empty) } else { Ok(blocks) })
         .map_err(|problem| ExtractError::unreadable(path, problem))?;
-    if !blocks
-        .iter()
-        .any(|block| matches!(block.content, Content::Heading { .. }))
-    {
+    if !blocks.iter().any(|block| matches!(block.content, Content::Heading { .. })) {
         blocks.insert(0, Block::heading(1, title_from(path)));
     }
-    Ok(Source {
-        path: path.to_owned(),
-        format,
-        blocks,
-    })
+    Ok(Source { path: path.to_owned(), format, blocks })
 }
 
 fn format_of(path: &str) -> Result<Format, ExtractError> {
@@ -98,9 +85,7 @@ fn format_of(path: &str) -> Result<Format, ExtractError> {
 fn title_from(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let mut letters = stem
-        .chars()
-        .map(|c| if matches!(c, '_' | '-') { ' ' } else { c });
+    let mut letters = stem.chars().map(|c| if matches!(c, '_' | '-') { ' ' } else { c });
     let first = letters.next().into_iter().flat_map(char::to_uppercase);
     first.chain(letters).collect()
 }

@@ -28,10 +28,7 @@ impl ExtractError {
     }
 
     pub(super) fn unreadable(path: &str, problem: Problem) -> Self {
-        Self::Unreadable {
-            path: path.to_owned(),
-            problem,
-        }
+        Self::Unreadable { path: path.to_owned(), problem }
     }
 }
 
@@ -40,13 +37,10 @@ impl ExtractError {
 #[non_exhaustive]
 pub enum Problem {
     /// The extension is not one that can be read.
-    #[error(
-        "has a format that cannot be read; readable formats are {}",
-        Format::EXTENSIONS
-    )]
+    #[error("has a format that cannot be read; readable formats are {}", Format::EXTENSIONS)]
     UnknownFormat,
     /// A PDF whose pages are pictures.
-    #[error("has no text layer; it is probably a scan, so run text recognition on it first")]
+    #[error("has no text layer that can be read; run text recognition on it if it is a scan")]
     NoTextLayer,
     /// The content can only be read with a password.
     #[error("is encrypted; remove the password and send it again")]
@@ -82,9 +76,6 @@ pub enum Problem {
 impl Problem {
     /// Reports what a parser found wrong with a file of `format`.
     pub(super) fn corrupt(format: &'static str, detail: impl std::fmt::Display) -> Self {
-        Self::Corrupt {
-            format,
-            detail: detail.to_string(),
-        }
+        Self::Corrupt { format, detail: detail.to_string() }
     }
 }

@@ -6,9 +6,8 @@ use crate::source::Block;
 
 /// Decodes UTF-8, with or without a byte order mark.
 pub(super) fn decode(bytes: &[u8]) -> Result<&str, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|error| Problem::NotUtf8 {
-        offset: error.valid_up_to(),
-    })?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Problem::NotUtf8 { offset: error.valid_up_to() })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
@@ -48,13 +47,9 @@ pub(super) fn heading_level(line: &str) -> Option<u8> {
     let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let number = first.strip_suffix('.').unwrap_or(first);
     let numbered = !number.is_empty()
-        && number
-            .split('.')
-            .all(|part| matches!(part.len(), 1 | 2) && is_number(part));
+        && number.split('.').all(|part| matches!(part.len(), 1 | 2) && is_number(part));
     if numbered && rest.trim_start().starts_with(char::is_uppercase) {
-        return u8::try_from(number.split('.').count())
-            .ok()
-            .filter(|level| *level <= 6);
+        return u8::try_from(number.split('.').count()).ok().filter(|level| *level <= 6);
     }
     let mut letters = line.chars().filter(|c| c.is_alphabetic()).peekable();
     let has_words = letters.clone().count() >= 4;

@@ -41,11 +41,7 @@ enum Chapter<'a> {
 fn chapters(draft: &Draft) -> Vec<(String, String, Chapter<'_>)> {
     let mut chapters = Vec::new();
     if !draft.facts.is_empty() || !draft.warnings.is_empty() {
-        chapters.push((
-            "key_facts".to_owned(),
-            "Key facts".to_owned(),
-            Chapter::Facts,
-        ));
+        chapters.push(("key_facts".to_owned(), "Key facts".to_owned(), Chapter::Facts));
     }
     for (index, section) in draft.sections.iter().enumerate() {
         let number = index + 1;
@@ -61,32 +57,18 @@ fn title_page(word: &mut Word, draft: &Draft, created_at: Timestamp) -> io::Resu
     let request = &draft.request;
     word.plain("Kicker", &draft.title)?;
     word.plain("Title", &request.file_stem())?;
-    word.plain(
-        "Subtitle",
-        request.document_set_name.as_deref().unwrap_or_default(),
-    )?;
+    word.plain("Subtitle", request.document_set_name.as_deref().unwrap_or_default())?;
     let count = draft.sources.len();
     let given = [
         ("Document type", Some(draft.document_type.clone())),
-        (
-            "Generated",
-            Some(created_at.strftime("%Y-%m-%d %H:%M UTC").to_string()),
-        ),
-        (
-            "Sources",
-            Some(format!(
-                "{count} {}",
-                if count == 1 { "file" } else { "files" }
-            )),
-        ),
+        ("Generated", Some(created_at.strftime("%Y-%m-%d %H:%M UTC").to_string())),
+        ("Sources", Some(format!("{count} {}", if count == 1 { "file" } else { "files" }))),
         ("Document set", request.document_set_key.clone()),
         ("Template", request.generic_mrt_id.clone()),
         ("Style guide", request.style_guide_id.clone()),
         ("Instructions", request.document_instructions.clone()),
     ];
-    let rows = given
-        .into_iter()
-        .filter_map(|(name, value)| Some([name.to_owned(), value?]));
+    let rows = given.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?]));
     table::write_list(word, &rows.collect::<Vec<_>>())
 }
 
@@ -102,11 +84,7 @@ fn contents(word: &mut Word, chapters: &[(String, String, Chapter<'_>)]) -> io::
             }
             let link = [("w:anchor", anchor.as_str()), ("w:history", "1")];
             word.element("w:hyperlink", &link, |word| word.text(heading))?;
-            if index + 1 == chapters.len() {
-                word.field_char("end")
-            } else {
-                Ok(())
-            }
+            if index + 1 == chapters.len() { word.field_char("end") } else { Ok(()) }
         })?;
     }
     Ok(())
@@ -114,29 +92,17 @@ fn contents(word: &mut Word, chapters: &[(String, String, Chapter<'_>)]) -> io::
 
 fn facts(word: &mut Word, draft: &Draft) -> io::Result<()> {
     if !draft.facts.is_empty() {
-        let rows = draft.facts.iter().map(|fact| {
-            vec![
-                fact.title.clone(),
-                fact.value.clone(),
-                places(&fact.sources),
-            ]
-        });
+        let rows = draft
+            .facts
+            .iter()
+            .map(|fact| vec![fact.title.clone(), fact.value.clone(), places(&fact.sources)]);
         let header = ["Fact", "Value", "Stated in"].map(str::to_owned).to_vec();
-        table::write(
-            word,
-            &Table {
-                header,
-                rows: rows.collect(),
-            },
-        )?;
+        table::write(word, &Table { header, rows: rows.collect() })?;
     }
     if !draft.warnings.is_empty() {
         word.plain("Normal", "Please verify before use:")?;
     }
-    draft
-        .warnings
-        .iter()
-        .try_for_each(|warning| word.plain("ListBullet", warning))
+    draft.warnings.iter().try_for_each(|warning| word.plain("ListBullet", warning))
 }
 
 fn write_section(word: &mut Word, number: usize, section: &Section) -> io::Result<()> {
@@ -160,44 +126,19 @@ fn write_section(word: &mut Word, number: usize, section: &Section) -> io::Resul
 
 fn sources(word: &mut Word, draft: &Draft) -> io::Result<()> {
     let rows = draft.sources.iter().map(|source| {
-        let pages = source
-            .pages
-            .map_or_else(|| "-".to_owned(), |pages| pages.to_string());
+        let pages = source.pages.map_or_else(|| "-".to_owned(), |pages| pages.to_string());
         vec![source.file.clone(), pages, source.passages_used.to_string()]
     });
-    let header = ["File", "Pages", "Passages used"]
-        .map(str::to_owned)
-        .to_vec();
-    table::write(
-        word,
-        &Table {
-            header,
-            rows: rows.collect(),
-        },
-    )?;
-    word.heading(
-        "Heading2",
-        "section_sources",
-        "Where each section comes from",
-    )?;
-    let found = draft
-        .sections
-        .iter()
-        .filter(|section| !section.content.is_empty());
+    let header = ["File", "Pages", "Passages used"].map(str::to_owned).to_vec();
+    table::write(word, &Table { header, rows: rows.collect() })?;
+    word.heading("Heading2", "section_sources", "Where each section comes from")?;
+    let found = draft.sections.iter().filter(|section| !section.content.is_empty());
     let rows = found.map(|section| {
         let confidence = format!("{:.0} %", section.confidence * 100.0);
         vec![section.title.clone(), places(&section.sources), confidence]
     });
-    let header = ["Section", "Sources", "Confidence"]
-        .map(str::to_owned)
-        .to_vec();
-    table::write(
-        word,
-        &Table {
-            header,
-            rows: rows.collect(),
-        },
-    )
+    let header = ["Section", "Sources", "Confidence"].map(str::to_owned).to_vec();
+    table::write(word, &Table { header, rows: rows.collect() })
 }
 
 /// Lists places by file: `protocol.pdf pages 2, 3; data.xlsx`.

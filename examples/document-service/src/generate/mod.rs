@@ -50,16 +50,10 @@ pub fn render(draft: &Draft, created_at: Timestamp) -> Result<Vec<u8>, RenderErr
     let header = header(draft)?;
     let footer = footer(draft)?;
     Ok(package::pack(&[
-        (
-            "[Content_Types].xml",
-            include_bytes!("parts/content_types.xml"),
-        ),
+        ("[Content_Types].xml", include_bytes!("parts/content_types.xml")),
         ("_rels/.rels", include_bytes!("parts/package_rels.xml")),
         ("word/document.xml", &document),
-        (
-            "word/_rels/document.xml.rels",
-            include_bytes!("parts/document_rels.xml"),
-        ),
+        ("word/_rels/document.xml.rels", include_bytes!("parts/document_rels.xml")),
         ("word/styles.xml", include_bytes!("parts/styles.xml")),
         ("word/numbering.xml", include_bytes!("parts/numbering.xml")),
         ("word/header.xml", &header),
@@ -82,13 +76,7 @@ fn header(draft: &Draft) -> io::Result<Vec<u8>> {
 fn footer(draft: &Draft) -> io::Result<Vec<u8>> {
     Word::part("w:ftr", |word| {
         word.paragraph("Footer", |word| {
-            word.text(
-                draft
-                    .request
-                    .document_set_name
-                    .as_deref()
-                    .unwrap_or_default(),
-            )?;
+            word.text(draft.request.document_set_name.as_deref().unwrap_or_default())?;
             word.mark("w:tab", &[])?;
             word.text("Page ")?;
             word.field("PAGE", "1")?;

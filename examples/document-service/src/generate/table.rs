@@ -28,40 +28,24 @@ pub(super) fn write(word: &mut Word, table: &Table) -> io::Result<()> {
 /// Writes a list of names and values, of which none is a header.
 pub(super) fn write_list(word: &mut Word, rows: &[[String; 2]]) -> io::Result<()> {
     let rows = rows.iter().map(|row| row.to_vec()).collect();
-    let look = [
-        ("w:val", "0680"),
-        ("w:firstColumn", "1"),
-        ("w:noHBand", "1"),
-        ("w:noVBand", "1"),
-    ];
+    let look = [("w:val", "0680"), ("w:firstColumn", "1"), ("w:noHBand", "1"), ("w:noVBand", "1")];
     Table::from_rows(rows).map_or(Ok(()), |table| write_as(word, &table, &look))
 }
 
 fn write_as(word: &mut Word, table: &Table, look: &[(&str, &str)]) -> io::Result<()> {
     let has_header = look.contains(&("w:firstRow", "1"));
-    let all = table
-        .rows
-        .iter()
-        .chain([&table.header])
-        .map(Vec::len)
-        .max()
-        .unwrap_or(0);
+    let all = table.rows.iter().chain([&table.header]).map(Vec::len).max().unwrap_or(0);
     let columns = all.clamp(1, COLUMNS_MAX);
     let widths = widths(table, columns);
     word.element("w:tbl", &[], |word| {
         word.element("w:tblPr", &[], |word| {
             word.empty("w:tblStyle", &[("w:val", "ReportTable")])?;
-            word.empty(
-                "w:tblW",
-                &[("w:w", &TEXT_WIDTH.to_string()), ("w:type", "dxa")],
-            )?;
+            word.empty("w:tblW", &[("w:w", &TEXT_WIDTH.to_string()), ("w:type", "dxa")])?;
             word.empty("w:tblLayout", &[("w:type", "fixed")])?;
             word.empty("w:tblLook", look)
         })?;
         word.element("w:tblGrid", &[], |word| {
-            widths
-                .iter()
-                .try_for_each(|width| word.empty("w:gridCol", &[("w:w", width)]))
+            widths.iter().try_for_each(|width| word.empty("w:gridCol", &[("w:w", width)]))
         })?;
         let count = table.rows.len();
         let style = |row: usize| {
@@ -72,11 +56,7 @@ fn write_as(word: &mut Word, table: &Table, look: &[(&str, &str)]) -> io::Result
         let mut rows = (1..).zip(table.rows.iter().take(ROWS_MAX));
         rows.try_for_each(|(number, cells)| row(word, cells, &widths, style(number), false))
     })?;
-    note(
-        word,
-        table.rows.len().saturating_sub(ROWS_MAX),
-        all.saturating_sub(COLUMNS_MAX),
-    )
+    note(word, table.rows.len().saturating_sub(ROWS_MAX), all.saturating_sub(COLUMNS_MAX))
 }
 
 fn row(
@@ -89,11 +69,7 @@ fn row(
     word.element("w:tr", &[], |word| {
         word.element("w:trPr", &[], |word| {
             word.empty("w:cantSplit", &[])?;
-            if repeated {
-                word.empty("w:tblHeader", &[])
-            } else {
-                Ok(())
-            }
+            if repeated { word.empty("w:tblHeader", &[]) } else { Ok(()) }
         })?;
         for (column, width) in widths.iter().enumerate() {
             let text = cells.get(column).map_or("", String::as_str);
@@ -112,17 +88,12 @@ fn row(
 fn widths(table: &Table, columns: usize) -> Vec<String> {
     let longest = |column: usize| {
         let cells = table.rows.iter().take(ROWS_MAX).chain([&table.header]);
-        let lengths = cells
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count());
+        let lengths = cells.filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         lengths.max().unwrap_or(0).clamp(CHARS_MIN, CHARS_MAX) + CHARS_MARGIN
     };
     let longest: Vec<usize> = (0..columns).map(longest).collect();
     let total: usize = longest.iter().sum();
-    longest
-        .iter()
-        .map(|chars| (chars * TEXT_WIDTH / total.max(1)).to_string())
-        .collect()
+    longest.iter().map(|chars| (chars * TEXT_WIDTH / total.max(1)).to_string()).collect()
 }
 
 /// Says what was cut. Without a note the paragraph only keeps two tables apart.
@@ -135,12 +106,5 @@ fn note(word: &mut Word, rows: usize, columns: usize) -> io::Result<()> {
             format!("{rows} more rows and {columns} more columns are in the source.")
         }
     };
-    word.plain(
-        if note.is_empty() {
-            "TableGap"
-        } else {
-            "SourceNote"
-        },
-        &note,
-    )
+    word.plain(if note.is_empty() { "TableGap" } else { "SourceNote" }, &note)
 }

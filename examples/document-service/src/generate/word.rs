@@ -25,17 +25,10 @@ impl Word {
         root: &str,
         content: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<Vec<u8>> {
-        let mut word = Self {
-            writer: Writer::new(Vec::new()),
-            bookmarks: 0,
-        };
+        let mut word = Self { writer: Writer::new(Vec::new()), bookmarks: 0 };
         let declaration = BytesDecl::new("1.0", Some("UTF-8"), Some("yes"));
         word.writer.write_event(Event::Decl(declaration))?;
-        word.element(
-            root,
-            &[("xmlns:w", NAMESPACE), ("xmlns:r", RELATIONSHIPS)],
-            content,
-        )?;
+        word.element(root, &[("xmlns:w", NAMESPACE), ("xmlns:r", RELATIONSHIPS)], content)?;
         Ok(word.writer.into_inner())
     }
 
@@ -75,9 +68,7 @@ impl Word {
 
     /// Writes a field whose value Word computes, such as `PAGE`.
     pub(super) fn field(&mut self, instruction: &str, shown: &str) -> io::Result<()> {
-        self.element("w:fldSimple", &[("w:instr", instruction)], |word| {
-            word.text(shown)
-        })
+        self.element("w:fldSimple", &[("w:instr", instruction)], |word| word.text(shown))
     }
 
     /// Writes a paragraph of `style`.
@@ -87,9 +78,7 @@ impl Word {
         content: impl FnOnce(&mut Self) -> io::Result<()>,
     ) -> io::Result<()> {
         self.element("w:p", &[], |word| {
-            word.element("w:pPr", &[], |word| {
-                word.empty("w:pStyle", &[("w:val", style)])
-            })?;
+            word.element("w:pPr", &[], |word| word.empty("w:pStyle", &[("w:val", style)]))?;
             content(word)
         })
     }
@@ -119,8 +108,7 @@ impl Word {
     pub(super) fn instruction(&mut self, instruction: &str) -> io::Result<()> {
         self.element("w:r", &[], |word| {
             word.element("w:instrText", &[("xml:space", "preserve")], |word| {
-                word.writer
-                    .write_event(Event::Text(BytesText::new(instruction)))
+                word.writer.write_event(Event::Text(BytesText::new(instruction)))
             })
         })
     }

@@ -93,12 +93,8 @@ impl From<Wire> for GenerateDocument {
             wire.document_set_name,
             wire.workspace_name,
         );
-        let template = merge(
-            "generic_mrt_id",
-            "template_id",
-            wire.generic_mrt_id,
-            wire.template_id,
-        );
+        let template =
+            merge("generic_mrt_id", "template_id", wire.generic_mrt_id, wire.template_id);
         Self {
             document_type: wire.document_type,
             file_paths: wire.file_paths,
@@ -120,11 +116,7 @@ impl GenerateDocument {
     /// Asks for a document of `document_type` from `file_paths`, with defaults for the rest.
     #[must_use]
     pub fn new(document_type: impl Into<String>, file_paths: Vec<String>) -> Self {
-        Self {
-            document_type: document_type.into(),
-            file_paths,
-            ..Self::default()
-        }
+        Self { document_type: document_type.into(), file_paths, ..Self::default() }
     }
 
     /// Returns the name of the generated file, without extension.
@@ -146,9 +138,7 @@ impl GenerateDocument {
 fn without_docx(mut name: String) -> String {
     const EXTENSION: &str = ".docx";
     if let Some(at) = name.len().checked_sub(EXTENSION.len())
-        && name
-            .get(at..)
-            .is_some_and(|end| end.eq_ignore_ascii_case(EXTENSION))
+        && name.get(at..).is_some_and(|end| end.eq_ignore_ascii_case(EXTENSION))
     {
         name.truncate(at);
     }

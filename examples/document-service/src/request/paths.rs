@@ -27,9 +27,7 @@ pub fn authorize_paths(
 ) -> Result<(), ForeignPath> {
     for path in paths {
         let owner = path.split('/').next().unwrap_or_default();
-        let known = organizations
-            .iter()
-            .any(|organization| organization == owner);
+        let known = organizations.iter().any(|organization| organization == owner);
         if known && caller != Some(owner) {
             return Err(ForeignPath { path: path.clone() });
         }

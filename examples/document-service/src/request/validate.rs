@@ -55,10 +55,7 @@ struct Errors(Vec<FieldError>);
 
 impl Errors {
     fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.0.push(FieldError {
-            pointer: pointer.into(),
-            message: message.into(),
-        });
+        self.0.push(FieldError { pointer: pointer.into(), message: message.into() });
     }
 }
 
@@ -81,20 +78,14 @@ fn check_paths(paths: &[String], errors: &mut Errors) {
         errors.add("/file_paths", "at least one source file is needed");
     }
     if paths.len() > FILE_PATHS_MAX {
-        let message = format!(
-            "{} files are given; the limit is {FILE_PATHS_MAX}",
-            paths.len()
-        );
+        let message = format!("{} files are given; the limit is {FILE_PATHS_MAX}", paths.len());
         // One error for the list is enough; it would take thousands to report each path.
         return errors.add("/file_paths", message);
     }
     let mut seen = HashSet::new();
     for (index, path) in paths.iter().enumerate() {
         if let Some(problem) = paths::problem(path) {
-            errors.add(
-                format!("/file_paths/{index}"),
-                format!("the path {problem}"),
-            );
+            errors.add(format!("/file_paths/{index}"), format!("the path {problem}"));
         } else if !seen.insert(path) {
             errors.add(format!("/file_paths/{index}"), "the path is given twice");
         }
@@ -103,23 +94,11 @@ fn check_paths(paths: &[String], errors: &mut Errors) {
 
 fn check_lengths(request: &GenerateDocument, errors: &mut Errors) {
     let fields = [
-        (
-            "/document_set_key",
-            &request.document_set_key,
-            NAME_BYTES_MAX,
-        ),
-        (
-            "/document_set_name",
-            &request.document_set_name,
-            NAME_BYTES_MAX,
-        ),
+        ("/document_set_key", &request.document_set_key, NAME_BYTES_MAX),
+        ("/document_set_name", &request.document_set_name, NAME_BYTES_MAX),
         ("/generic_mrt_id", &request.generic_mrt_id, NAME_BYTES_MAX),
         ("/style_guide_id", &request.style_guide_id, NAME_BYTES_MAX),
-        (
-            "/document_instructions",
-            &request.document_instructions,
-            INSTRUCTIONS_BYTES_MAX,
-        ),
+        ("/document_instructions", &request.document_instructions, INSTRUCTIONS_BYTES_MAX),
     ];
     for (pointer, value, limit) in fields {
         if value.as_ref().is_some_and(|value| value.len() > limit) {
@@ -134,9 +113,7 @@ fn output_name_problem(name: &str) -> Option<String> {
         return Some("the name is empty".to_owned());
     }
     if name.len() > OUTPUT_NAME_BYTES_MAX {
-        return Some(format!(
-            "the name is longer than {OUTPUT_NAME_BYTES_MAX} bytes"
-        ));
+        return Some(format!("the name is longer than {OUTPUT_NAME_BYTES_MAX} bytes"));
     }
     if name.starts_with('.') {
         return Some("the name starts with a dot".to_owned());
@@ -153,17 +130,11 @@ fn webhook_problem(url: &str) -> Option<&'static str> {
     if url.len() > WEBHOOK_BYTES_MAX {
         return Some("the URL is longer than 2048 bytes");
     }
-    let rest = url
-        .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"));
-    let host = rest
-        .and_then(|rest| rest.split(['/', '?', '#']).next())
-        .unwrap_or_default();
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let host = rest.and_then(|rest| rest.split(['/', '?', '#']).next()).unwrap_or_default();
     if host.is_empty() {
         return Some("the URL must start with http:// or https:// and name a host");
     }
     let blank = |c: char| c.is_whitespace() || c.is_control();
-    url.chars()
-        .any(blank)
-        .then_some("the URL contains a space or a control character")
+    url.chars().any(blank).then_some("the URL contains a space or a control character")
 }

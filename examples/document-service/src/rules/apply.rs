@@ -40,19 +40,13 @@ pub struct Draft {
 ///
 /// [`RuleError`] if a required section or fact is missing, or a check fails that must not.
 pub fn apply(classified: Classified, rules: &RuleSet) -> Result<Draft, RuleError> {
-    let Classified {
-        request,
-        passages,
-        sources,
-    } = classified;
+    let Classified { request, passages, sources } = classified;
     let selected = rules.select(request.selected_section_ids.as_deref())?;
     check_required(&selected, &passages)?;
     let mut warnings = Vec::new();
     let facts = read_facts(rules, &passages, &mut warnings)?;
-    let sections: Vec<Section> = (0..)
-        .zip(&selected)
-        .map(|(index, rule)| section(index, rule, &passages))
-        .collect();
+    let sections: Vec<Section> =
+        (0..).zip(&selected).map(|(index, rule)| section(index, rule, &passages)).collect();
     for section in sections.iter().filter(|section| section.content.is_empty()) {
         warnings.push(format!("no source says anything about {}", section.title));
     }
@@ -73,20 +67,14 @@ pub fn apply(classified: Classified, rules: &RuleSet) -> Result<Draft, RuleError
 
 fn check_required(selected: &[&SectionRule], passages: &[Passage]) -> Result<(), RuleError> {
     let present = |section: &SectionRule| {
-        passages
-            .iter()
-            .any(|passage| passage.is_in(&section.id) && passage.confidence >= PRESENT)
+        passages.iter().any(|passage| passage.is_in(&section.id) && passage.confidence >= PRESENT)
     };
     let missing: Vec<String> = selected
         .iter()
         .filter(|section| section.required && !present(section))
         .map(|section| section.title.clone())
         .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(RuleError::MissingSections(missing))
-    }
+    if missing.is_empty() { Ok(()) } else { Err(RuleError::MissingSections(missing)) }
 }
 
 fn read_facts(
@@ -100,11 +88,7 @@ fn read_facts(
         if rule.required && findings.is_empty() {
             return Err(RuleError::MissingFact(rule.title.clone()));
         }
-        found.push(Found {
-            id: &rule.id,
-            title: &rule.title,
-            findings,
-        });
+        found.push(Found { id: &rule.id, title: &rule.title, findings });
     }
     for check in &rules.checks {
         for violation in checks::violations(check, &found) {
@@ -141,10 +125,7 @@ fn section(order_index: u32, rule: &SectionRule, passages: &[Passage]) -> Sectio
         section.confidence = section.confidence.max(passage.confidence);
         section.content.extend(passage.sub_heading(&rule.title));
         section.content.extend(passage.blocks.iter().cloned());
-        let place = |block: &Block| SourceRef {
-            file: passage.file.clone(),
-            page: block.page,
-        };
+        let place = |block: &Block| SourceRef { file: passage.file.clone(), page: block.page };
         sources.extend(passage.blocks.iter().map(place));
     }
     section.sources = sources.into_iter().collect();
@@ -158,10 +139,7 @@ fn count_used(
 ) -> Vec<SourceFile> {
     let is_used = |passage: &&Passage| selected.iter().any(|section| passage.is_in(&section.id));
     for source in &mut sources {
-        let used = passages
-            .iter()
-            .filter(is_used)
-            .filter(|passage| passage.file == source.file);
+        let used = passages.iter().filter(is_used).filter(|passage| passage.file == source.file);
         source.passages_used = u32::try_from(used.count()).unwrap_or(u32::MAX);
     }
     sources

@@ -13,11 +13,8 @@ pub(super) struct Found<'a> {
 
 /// Returns a sentence for each way in which the values violate `check`.
 pub(super) fn violations(check: &CheckRule, found: &[Found<'_>]) -> Vec<String> {
-    let facts: Vec<&Found<'_>> = check
-        .facts
-        .iter()
-        .filter_map(|id| found.iter().find(|fact| fact.id == id))
-        .collect();
+    let facts: Vec<&Found<'_>> =
+        check.facts.iter().filter_map(|id| found.iter().find(|fact| fact.id == id)).collect();
     match check.kind {
         CheckKind::Agree => facts.iter().filter_map(|fact| disagreement(fact)).collect(),
         CheckKind::InOrder => disorder(&facts),
@@ -33,26 +30,17 @@ fn disagreement(fact: &Found<'_>) -> Option<String> {
         format!("{} in {}", finding.value, sources.join(" and "))
     });
     let statements: Vec<String> = statements.collect();
-    Some(format!(
-        "sources disagree on {}: {}",
-        fact.title,
-        statements.join("; ")
-    ))
+    Some(format!("sources disagree on {}: {}", fact.title, statements.join("; ")))
 }
 
 fn disorder(facts: &[&Found<'_>]) -> Vec<String> {
-    let known = facts
-        .iter()
-        .filter_map(|fact| Some((fact.title, fact.findings.first()?)));
+    let known = facts.iter().filter_map(|fact| Some((fact.title, fact.findings.first()?)));
     let known: Vec<_> = known.collect();
     let pairs = known.iter().zip(known.iter().skip(1));
     pairs
         .filter(|((_, before), (_, after))| before.value > after.value)
         .map(|((first, before), (second, after))| {
-            format!(
-                "{first} ({}) is after {second} ({})",
-                before.value, after.value
-            )
+            format!("{first} ({}) is after {second} ({})", before.value, after.value)
         })
         .collect()
 }

@@ -47,10 +47,7 @@ pub(super) fn find(rule: &FactRule, passages: &[Passage]) -> Vec<Finding> {
                 Content::Table(table) => in_table(rule, passage.heading.as_deref(), table),
                 Content::Paragraph { text } | Content::Heading { text, .. } => in_text(rule, text),
             };
-            let source = SourceRef {
-                file: passage.file.clone(),
-                page: block.page,
-            };
+            let source = SourceRef { file: passage.file.clone(), page: block.page };
             for value in values.iter().filter_map(|text| parse(rule.kind, text)) {
                 record(&mut findings, value, &source);
             }
@@ -63,21 +60,14 @@ fn record(findings: &mut Vec<Finding>, value: Value, source: &SourceRef) {
     match findings.iter_mut().find(|finding| finding.value == value) {
         Some(finding) if finding.sources.contains(source) => {}
         Some(finding) => finding.sources.push(source.clone()),
-        None => findings.push(Finding {
-            value,
-            sources: vec![source.clone()],
-        }),
+        None => findings.push(Finding { value, sources: vec![source.clone()] }),
     }
 }
 
 fn in_text(rule: &FactRule, text: &str) -> Vec<String> {
-    let matches = rule
-        .patterns
-        .iter()
-        .flat_map(|pattern| pattern.captures_iter(text));
-    let mut values: Vec<String> = matches
-        .filter_map(|found| Some(found.get(1)?.as_str().to_owned()))
-        .collect();
+    let matches = rule.patterns.iter().flat_map(|pattern| pattern.captures_iter(text));
+    let mut values: Vec<String> =
+        matches.filter_map(|found| Some(found.get(1)?.as_str().to_owned())).collect();
     if let Some((label, value)) = text.split_once(':')
         && value.chars().count() <= VALUE_CHARS_MAX
         && is_label(rule, label)
@@ -107,9 +97,7 @@ fn in_table(rule: &FactRule, heading: Option<&str>, table: &Table) -> Vec<String
 
 fn is_label(rule: &FactRule, text: &str) -> bool {
     let text = text.trim().trim_end_matches(':');
-    rule.labels
-        .iter()
-        .any(|label| label.eq_ignore_ascii_case(text))
+    rule.labels.iter().any(|label| label.eq_ignore_ascii_case(text))
 }
 
 fn parse(kind: FactKind, text: &str) -> Option<Value> {
@@ -124,7 +112,5 @@ fn parse(kind: FactKind, text: &str) -> Option<Value> {
 /// Reads a date. Formats that some read as day first and others as month first are not accepted.
 fn parse_date(text: &str) -> Option<Date> {
     const FORMATS: [&str; 5] = ["%Y-%m-%d", "%d %B %Y", "%d %b %Y", "%B %d, %Y", "%d-%b-%Y"];
-    FORMATS
-        .iter()
-        .find_map(|format| Date::strptime(format, text).ok())
+    FORMATS.iter().find_map(|format| Date::strptime(format, text).ok())
 }

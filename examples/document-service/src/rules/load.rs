@@ -53,21 +53,15 @@ impl RuleSet {
     ///
     /// [`RuleFileError`] lists every mistake.
     pub fn parse(file: &str, content: &str) -> Result<Self, RuleFileError> {
-        let fail = |mistakes| RuleFileError {
-            file: file.to_owned(),
-            mistakes,
-        };
+        let fail = |mistakes| RuleFileError { file: file.to_owned(), mistakes };
         let entries: RuleFile =
             toml::from_str(content).map_err(|error| fail(vec![error.to_string()]))?;
         let mut mistakes = Vec::new();
         check_sections(&entries, &mut mistakes);
         check_checks(&entries, &mut mistakes);
         let sections: HashSet<&str> = entries.sections.iter().map(|s| s.id.as_str()).collect();
-        let facts = entries
-            .facts
-            .iter()
-            .map(|entry| entry.compile(&sections, &mut mistakes))
-            .collect();
+        let facts =
+            entries.facts.iter().map(|entry| entry.compile(&sections, &mut mistakes)).collect();
         if !mistakes.is_empty() {
             return Err(fail(mistakes));
         }
@@ -87,21 +81,17 @@ impl FactEntry {
         if let Some(section) = &self.section
             && !sections.contains(section.as_str())
         {
-            mistakes.push(format!(
-                "fact `{id}` is searched in the unknown section `{section}`"
-            ));
+            mistakes.push(format!("fact `{id}` is searched in the unknown section `{section}`"));
         }
         if self.labels.is_empty() && self.patterns.is_empty() && self.rows_of.is_none() {
-            mistakes.push(format!(
-                "fact `{id}` has no label, pattern or table, so it is never found"
-            ));
+            mistakes
+                .push(format!("fact `{id}` has no label, pattern or table, so it is never found"));
         }
         let mut patterns = Vec::new();
         for pattern in &self.patterns {
             match Regex::new(pattern) {
-                Ok(regex) if regex.captures_len() < 2 => mistakes.push(format!(
-                    "pattern `{pattern}` of fact `{id}` has no group for the value"
-                )),
+                Ok(regex) if regex.captures_len() < 2 => mistakes
+                    .push(format!("pattern `{pattern}` of fact `{id}` has no group for the value")),
                 Ok(regex) => patterns.push(regex),
                 Err(error) => {
                     mistakes.push(format!("pattern `{pattern}` of fact `{id}`: {error}"));
@@ -148,29 +138,17 @@ fn check_checks(file: &RuleFile, mistakes: &mut Vec<String>) {
             match kinds.get(fact.as_str()) {
                 None => mistakes.push(format!("a check is about the unknown fact `{fact}`")),
                 Some(FactKind::Text) if check.kind == CheckKind::InOrder => {
-                    mistakes.push(format!(
-                        "text has no order, so fact `{fact}` cannot be in it"
-                    ));
+                    mistakes.push(format!("text has no order, so fact `{fact}` cannot be in it"));
                 }
                 Some(_) => {}
             }
         }
-        let needed = if check.kind == CheckKind::InOrder {
-            2
-        } else {
-            1
-        };
+        let needed = if check.kind == CheckKind::InOrder { 2 } else { 1 };
         if check.facts.len() < needed {
             mistakes.push(format!("a check needs at least {needed} facts"));
         }
-        let first = check
-            .facts
-            .first()
-            .and_then(|fact| kinds.get(fact.as_str()));
-        let mixed = check
-            .facts
-            .iter()
-            .any(|fact| kinds.get(fact.as_str()) != first);
+        let first = check.facts.first().and_then(|fact| kinds.get(fact.as_str()));
+        let mixed = check.facts.iter().any(|fact| kinds.get(fact.as_str()) != first);
         if check.kind == CheckKind::InOrder && mixed {
             mistakes.push("a check compares facts of different kinds".to_owned());
         }

@@ -171,12 +171,8 @@ impl RuleBook {
             ("protocol.toml", include_str!("../../rules/protocol.toml")),
             ("ind.toml", include_str!("../../rules/ind.toml")),
         ];
-        let sets = FILES
-            .iter()
-            .map(|(name, content)| RuleSet::parse(name, content));
-        Ok(Self {
-            types: sets.collect::<Result<_, _>>()?,
-        })
+        let sets = FILES.iter().map(|(name, content)| RuleSet::parse(name, content));
+        Ok(Self { types: sets.collect::<Result<_, _>>()? })
     }
 
     /// Returns the rules of `document_type`, in any case of letters.
@@ -185,10 +181,7 @@ impl RuleBook {
     ///
     /// [`RuleError::UnknownDocumentType`] lists the types that exist.
     pub fn rules(&self, document_type: &str) -> Result<&RuleSet, RuleError> {
-        let found = self
-            .types
-            .iter()
-            .find(|r| r.document_type.eq_ignore_ascii_case(document_type));
+        let found = self.types.iter().find(|r| r.document_type.eq_ignore_ascii_case(document_type));
         found.ok_or_else(|| RuleError::UnknownDocumentType {
             found: document_type.to_owned(),
             known: join(self.types.iter().map(|rules| &rules.document_type)),

@@ -207,11 +207,7 @@ impl MainText {
         let Some(paragraph) = self.paragraphs.pop() else {
             return Ok(());
         };
-        let text = paragraph
-            .text
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
+        let text = paragraph.text.split_whitespace().collect::<Vec<_>>().join(" ");
         if text.is_empty() {
             return Ok(());
         }
@@ -249,8 +245,7 @@ impl MainText {
                 join(&mut outer.cell, cell);
             }
         } else {
-            self.blocks
-                .extend(Table::from_rows(table.rows).map(Block::table));
+            self.blocks.extend(Table::from_rows(table.rows).map(Block::table));
         }
     }
 }

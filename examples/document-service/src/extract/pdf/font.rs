@@ -34,10 +34,7 @@ pub(super) struct FontCache<'a> {
 
 impl<'a> FontCache<'a> {
     pub(super) fn new(document: &'a Document) -> Self {
-        Self {
-            document,
-            known: HashMap::new(),
-        }
+        Self { document, known: HashMap::new() }
     }
 
     /// Reads the fonts that `resources` defines. What cannot be read is left out.
@@ -46,9 +43,7 @@ impl<'a> FontCache<'a> {
             return Fonts::new();
         };
         let fonts = fonts.iter().take(FONTS_MAX);
-        fonts
-            .filter_map(|(name, object)| Some((name.as_slice(), self.font(object)?)))
-            .collect()
+        fonts.filter_map(|(name, object)| Some((name.as_slice(), self.font(object)?))).collect()
     }
 
     fn font(&mut self, object: &'a Object) -> Option<Rc<Font<'a>>> {
@@ -66,35 +61,20 @@ impl<'a> FontCache<'a> {
 
 impl<'a> Font<'a> {
     fn new(document: &'a Document, font: &'a Dictionary) -> Self {
-        let name = font
-            .get(b"BaseFont")
-            .and_then(Object::as_name)
-            .unwrap_or_default();
+        let name = font.get(b"BaseFont").and_then(Object::as_name).unwrap_or_default();
         let name = String::from_utf8_lossy(name).to_lowercase();
         let widths = font
             .get(b"Widths")
             .and_then(|widths| document.dereference(widths))
             .and_then(|(_, widths)| widths.as_array())
-            .map(|widths| {
-                widths
-                    .iter()
-                    .map(|width| width.as_float().unwrap_or(0.0))
-                    .collect()
-            });
+            .map(|widths| widths.iter().map(|width| width.as_float().unwrap_or(0.0)).collect());
         let first = font.get(b"FirstChar").and_then(Object::as_i64).unwrap_or(0);
         Self {
-            encoding: font
-                .get_font_encoding_with_limit(document, MAP_BYTES_MAX)
-                .ok(),
-            bold: ["bold", "black", "heavy"]
-                .iter()
-                .any(|weight| name.contains(weight)),
+            encoding: font.get_font_encoding_with_limit(document, MAP_BYTES_MAX).ok(),
+            bold: ["bold", "black", "heavy"].iter().any(|weight| name.contains(weight)),
             first: usize::try_from(first).unwrap_or(0),
             widths: widths.unwrap_or_default(),
-            two_bytes: font
-                .get(b"Subtype")
-                .and_then(Object::as_name)
-                .is_ok_and(|s| s == b"Type0"),
+            two_bytes: font.get(b"Subtype").and_then(Object::as_name).is_ok_and(|s| s == b"Type0"),
         }
     }
 
@@ -114,15 +94,8 @@ impl<'a> Font<'a> {
         }
         let width = |byte: &u8| {
             let index = usize::from(*byte).checked_sub(self.first);
-            let width = index
-                .and_then(|index| self.widths.get(index))
-                .copied()
-                .unwrap_or(0.0);
-            if width > 0.0 {
-                width / 1_000.0
-            } else {
-                usual_width(*byte)
-            }
+            let width = index.and_then(|index| self.widths.get(index)).copied().unwrap_or(0.0);
+            if width > 0.0 { width / 1_000.0 } else { usual_width(*byte) }
         };
         (count(bytes.len()), bytes.iter().map(width).sum())
     }

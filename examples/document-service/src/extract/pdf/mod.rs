@@ -28,13 +28,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Block>, Problem> {
         return Err(Problem::Encrypted);
     }
     let pages = document.get_pages();
+    // Without the password some files load as documents without content.
+    if pages.is_empty() && document.trailer.has(b"Encrypt") {
+        return Err(Problem::Encrypted);
+    }
     if pages.is_empty() {
         return Err(Problem::corrupt("PDF", "it has no pages"));
     }
     if pages.len() > PAGES_MAX {
-        return Err(Problem::TooMuch {
-            limit: "5,000 pages",
-        });
+        return Err(Problem::TooMuch { limit: "5,000 pages" });
     }
     let mut printer = Printer::new(&document);
     let mut lines: Vec<Line> = Vec::new();
@@ -48,11 +50,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Block>, Problem> {
         }
         Content::Table(_) => true,
     };
-    if blocks.iter().any(readable) {
-        Ok(blocks)
-    } else {
-        Err(Problem::NoTextLayer)
-    }
+    if blocks.iter().any(readable) { Ok(blocks) } else { Err(Problem::NoTextLayer) }
 }
 
 fn problem(error: lopdf::Error) -> Problem {

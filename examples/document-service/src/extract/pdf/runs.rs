@@ -16,7 +16,7 @@ const FORMS_MAX: u32 = 20_000;
 /// Most bytes of programs that are run. Pages may share a program, so this is more than the file.
 const PROGRAM_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// A gap inside a text, in thousandths of the font size, that stands for a space.
-const SPACE_GAP: f32 = 180.0;
+const SPACE_GAP: f32 = 130.0;
 
 /// A piece of text that is printed in one go.
 #[derive(Clone, Debug)]
@@ -59,18 +59,11 @@ impl<'a> Printer<'a> {
     pub(super) fn page(&mut self, page: ObjectId) -> Result<Vec<Run>, Problem> {
         let document = self.document;
         let Ok(program) = document.get_page_content_with_limit(page, STREAM_BYTES_MAX) else {
-            return Err(Problem::corrupt(
-                "PDF",
-                "the content of a page cannot be unpacked",
-            ));
+            return Err(Problem::corrupt("PDF", "the content of a page cannot be unpacked"));
         };
-        let (own, inherited) = document
-            .get_page_resources(page)
-            .unwrap_or((None, Vec::new()));
+        let (own, inherited) = document.get_page_resources(page).unwrap_or((None, Vec::new()));
         // The nearest resources are first, and only they count unless the page has none.
-        let inherited = inherited
-            .first()
-            .and_then(|id| document.get_dictionary(*id).ok());
+        let inherited = inherited.first().and_then(|id| document.get_dictionary(*id).ok());
         if let Some(resources) = own.or(inherited) {
             self.print(&program, resources, Matrix::IDENTITY, 0)?;
         }
@@ -87,18 +80,13 @@ impl<'a> Printer<'a> {
         /// Deepest stack of saved states; more is an attack.
         const SAVED_MAX: usize = 512;
         let left = self.program_bytes_left.checked_sub(program.len());
-        self.program_bytes_left = left.ok_or(Problem::TooMuch {
-            limit: "128 MiB of pages",
-        })?;
+        self.program_bytes_left = left.ok_or(Problem::TooMuch { limit: "128 MiB of pages" })?;
         let fonts = self.fonts.of_resources(resources);
         let mut state = State::new(page);
         let mut saved = Vec::new();
         for operation in Content::decode_iter(program) {
             let Ok(operation) = operation else {
-                return Err(Problem::corrupt(
-                    "PDF",
-                    "the content of a page cannot be read",
-                ));
+                return Err(Problem::corrupt("PDF", "the content of a page cannot be read"));
             };
             match operation.operator.as_str() {
                 "q" if saved.len() < SAVED_MAX => saved.push(state.clone()),
@@ -131,20 +119,11 @@ impl<'a> Printer<'a> {
             .operands
             .first()
             .and_then(|name| name.as_name().ok())
-            .and_then(|name| {
-                document
-                    .get_dict_in_dict(resources, b"XObject")
-                    .ok()?
-                    .get(name)
-                    .ok()
-            })
+            .and_then(|name| document.get_dict_in_dict(resources, b"XObject").ok()?.get(name).ok())
             .and_then(|object| document.dereference(object).ok()?.1.as_stream().ok());
         let Some(stream) = stream else { return Ok(()) };
-        let is_form = stream
-            .dict
-            .get(b"Subtype")
-            .and_then(Object::as_name)
-            .is_ok_and(|s| s == b"Form");
+        let is_form =
+            stream.dict.get(b"Subtype").and_then(Object::as_name).is_ok_and(|s| s == b"Form");
         let Some(forms_left) = self.forms_left.checked_sub(1).filter(|_| is_form) else {
             return Ok(());
         };
@@ -154,15 +133,8 @@ impl<'a> Printer<'a> {
         };
         let matrix = stream.dict.get(b"Matrix").and_then(Object::as_array).ok();
         let matrix = matrix.and_then(|matrix| Matrix::from_operands(matrix));
-        let own = document
-            .get_dict_in_dict(&stream.dict, b"Resources")
-            .unwrap_or(resources);
-        self.print(
-            &program,
-            own,
-            matrix.unwrap_or(Matrix::IDENTITY).then(page),
-            depth + 1,
-        )
+        let own = document.get_dict_in_dict(&stream.dict, b"Resources").unwrap_or(resources);
+        self.print(&program, own, matrix.unwrap_or(Matrix::IDENTITY).then(page), depth + 1)
     }
 
     /// Prints the text of one operation as one run.
@@ -208,14 +180,7 @@ impl<'a> Printer<'a> {
         let upright = b.abs() <= a.abs() * 0.2 && a > 0.0;
         if upright && !text.trim().is_empty() {
             let (end, size) = (x + width * scale, state.size.abs() * scale);
-            self.runs.push(Run {
-                text,
-                x,
-                end,
-                y,
-                size,
-                bold: font.bold,
-            });
+            self.runs.push(Run { text, x, end, y, size, bold: font.bold });
         }
         state.text = Matrix::translation(width, 0.0).then(state.text);
         Ok(())

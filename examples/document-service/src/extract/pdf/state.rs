@@ -71,11 +71,7 @@ impl State {
 /// Carries out the operations that say where and how the next text prints.
 pub(super) fn position(operation: &Operation, state: &mut State) {
     let number = |index: usize| {
-        operation
-            .operands
-            .get(index)
-            .and_then(|operand| operand.as_float().ok())
-            .unwrap_or(0.0)
+        operation.operands.get(index).and_then(|operand| operand.as_float().ok()).unwrap_or(0.0)
     };
     match operation.operator.as_str() {
         "BT" => (state.text, state.line) = (Matrix::IDENTITY, Matrix::IDENTITY),
@@ -91,10 +87,7 @@ pub(super) fn position(operation: &Operation, state: &mut State) {
             }
         }
         "Tf" => {
-            let name = operation
-                .operands
-                .first()
-                .and_then(|name| name.as_name().ok());
+            let name = operation.operands.first().and_then(|name| name.as_name().ok());
             state.font = name.unwrap_or_default().to_vec();
             state.size = number(1);
         }

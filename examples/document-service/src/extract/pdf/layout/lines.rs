@@ -33,10 +33,7 @@ pub(super) struct Cell {
 impl Line {
     /// Returns the text of the line; cells are separated by spaces.
     pub(super) fn text(&self) -> String {
-        let words = self
-            .cells
-            .iter()
-            .flat_map(|cell| cell.text.split_whitespace());
+        let words = self.cells.iter().flat_map(|cell| cell.text.split_whitespace());
         words.collect::<Vec<_>>().join(" ")
     }
 
@@ -57,11 +54,7 @@ impl Line {
             y: run.y,
             size: run.size,
             bold: run.bold,
-            cells: vec![Cell {
-                text: run.text,
-                x: run.x,
-                end: run.end,
-            }],
+            cells: vec![Cell { text: run.text, x: run.x, end: run.end }],
         }
     }
 
@@ -82,11 +75,7 @@ impl Line {
         self.size = self.size.max(run.size);
         self.bold &= run.bold;
         if gap > run.size * CELL_GAP {
-            self.cells.push(Cell {
-                text: run.text,
-                x: run.x,
-                end: run.end,
-            });
+            self.cells.push(Cell { text: run.text, x: run.x, end: run.end });
         } else {
             if gap.abs() > run.size * WORD_GAP {
                 last.text.push(' ');
@@ -105,22 +94,15 @@ impl Line {
         let label = label.text.trim();
         let is_bullet = label.chars().count() == 1 && !label.contains(char::is_alphanumeric);
         let is_number = label.starts_with(|c: char| c.is_ascii_digit())
-            && label
-                .chars()
-                .all(|c| c.is_ascii_digit() || c == '.' || c == ')')
+            && label.chars().all(|c| c.is_ascii_digit() || c == '.' || c == ')')
             && text.text.trim_start().starts_with(char::is_alphabetic);
         if !is_bullet && !is_number {
             return;
         }
-        let text = if is_bullet {
-            text.text.clone()
-        } else {
-            format!("{label} {}", text.text)
-        };
-        if let (Some(end), Some(first)) = (
-            self.cells.pop().map(|cell| cell.end),
-            self.cells.first_mut(),
-        ) {
+        let text = if is_bullet { text.text.clone() } else { format!("{label} {}", text.text) };
+        if let (Some(end), Some(first)) =
+            (self.cells.pop().map(|cell| cell.end), self.cells.first_mut())
+        {
             (first.text, first.end) = (text, end);
         }
     }

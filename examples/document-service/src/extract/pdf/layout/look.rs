@@ -17,10 +17,7 @@ const PARAGRAPH_GAP: f32 = 1.25;
 /// Leaves out running heads and feet: lines that appear, but for numbers, on most pages.
 pub(super) fn without_furniture(lines: Vec<Line>) -> Vec<Line> {
     let outline = |line: &Line| {
-        line.text()
-            .chars()
-            .map(|c| if c.is_ascii_digit() { '#' } else { c })
-            .collect::<String>()
+        line.text().chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect::<String>()
     };
     let pages: HashSet<u32> = lines.iter().map(|line| line.page).collect();
     let mut seen_on: HashMap<String, HashSet<u32>> = HashMap::new();
@@ -31,10 +28,7 @@ pub(super) fn without_furniture(lines: Vec<Line>) -> Vec<Line> {
         let on = seen_on.get(&outline(line)).map_or(0, HashSet::len);
         on >= FURNITURE_PAGES_MIN && on * 2 > pages.len()
     };
-    lines
-        .into_iter()
-        .filter(|line| !is_furniture(line))
-        .collect()
+    lines.into_iter().filter(|line| !is_furniture(line)).collect()
 }
 
 /// A line that is shorter than usual by this factor ends its paragraph.
@@ -65,8 +59,7 @@ impl Look {
         let sizes: HashSet<u32> = headings.iter().map(|line| tenths(line.size)).collect();
         for size in &sizes {
             let larger = sizes.iter().filter(|other| *other > size).count();
-            look.levels
-                .insert(*size, u8::try_from(larger + 1).unwrap_or(9).min(9));
+            look.levels.insert(*size, u8::try_from(larger + 1).unwrap_or(9).min(9));
         }
         // Where some headings of a size are numbered, their numbers say what the size means.
         for line in headings {
@@ -106,9 +99,7 @@ impl Look {
     /// Counts the lines that continue the first of `lines`, as long as they are `alike`.
     pub(super) fn continuations(&self, lines: &[Line], alike: impl Fn(&Line) -> bool) -> usize {
         let pairs = lines.iter().zip(lines.iter().skip(1));
-        pairs
-            .take_while(|(line, next)| alike(next) && self.continues(line, next))
-            .count()
+        pairs.take_while(|(line, next)| alike(next) && self.continues(line, next)).count()
     }
 
     fn continues(&self, line: &Line, next: &Line) -> bool {
@@ -134,9 +125,7 @@ fn body_size(lines: &[Line]) -> f32 {
         *characters.entry(tenths(line.size)).or_default() += line.text().len();
     }
     let most = characters.into_iter().max_by_key(|(_, count)| *count);
-    most.map_or(10.0, |(size, _)| {
-        f32::from(u16::try_from(size).unwrap_or(u16::MAX)) / 10.0
-    })
+    most.map_or(10.0, |(size, _)| f32::from(u16::try_from(size).unwrap_or(u16::MAX)) / 10.0)
 }
 
 /// Returns the median distance of baselines that are close enough to belong together.

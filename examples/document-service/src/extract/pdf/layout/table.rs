@@ -13,10 +13,7 @@ const CELL_CORE: f32 = 0.8;
 /// Reads a table at the start of `lines` and returns it with the number of lines it takes.
 pub(super) fn take(lines: &[Line]) -> Option<(Table, usize)> {
     let page = lines.first()?.page;
-    let count = lines
-        .iter()
-        .take_while(|line| line.is_row() && line.page == page)
-        .count();
+    let count = lines.iter().take_while(|line| line.is_row() && line.page == page).count();
     if count < ROWS_MIN {
         return None;
     }
@@ -29,10 +26,7 @@ pub(super) fn take(lines: &[Line]) -> Option<(Table, usize)> {
     let rows = rows.iter().map(|line| {
         let mut row = vec![String::new(); columns.len()];
         for cell in &line.cells {
-            let column = columns
-                .iter()
-                .rposition(|start| cell.x >= *start)
-                .unwrap_or(0);
+            let column = columns.iter().rposition(|start| cell.x >= *start).unwrap_or(0);
             if let Some(text) = row.get_mut(column) {
                 if !text.is_empty() {
                     text.push(' ');
@@ -48,9 +42,8 @@ pub(super) fn take(lines: &[Line]) -> Option<(Table, usize)> {
 /// Returns the left end of each column: of each set of cells that overlap sideways.
 fn columns(rows: &[Line]) -> Vec<f32> {
     let cells = rows.iter().flat_map(|line| &line.cells);
-    let mut spans: Vec<(f32, f32)> = cells
-        .map(|cell| (cell.x, cell.x + (cell.end - cell.x) * CELL_CORE))
-        .collect();
+    let mut spans: Vec<(f32, f32)> =
+        cells.map(|cell| (cell.x, cell.x + (cell.end - cell.x) * CELL_CORE)).collect();
     spans.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut columns: Vec<(f32, f32)> = Vec::new();
     for (x, end) in spans {
