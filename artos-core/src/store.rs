@@ -39,8 +39,10 @@ pub trait TaskStore: fmt::Debug + Send + Sync + 'static {
     /// Inserts tasks, each at most once.
     ///
     /// A task whose id exists, or whose idempotency key (together with tenant and kind) belongs to
-    /// a task that exists, is not inserted; the answer names the task that was there. Within one
-    /// call earlier items count as existing for later ones. Publishes [`Topic::Queue`].
+    /// a task that exists, is not inserted; the answer names the task that was there, and where id
+    /// and key name different tasks, the one of the id. Within one call earlier items count as
+    /// existing for later ones. An id is never used for two tasks, not even after the first was
+    /// pruned: leases are told apart by it. Publishes [`Topic::Queue`].
     async fn insert(&self, tasks: &[NewTask]) -> StoreResult<Vec<Inserted>>;
 
     /// Reads one task, and one of its payloads, as of one moment.
@@ -59,7 +61,11 @@ pub trait TaskStore: fmt::Debug + Send + Sync + 'static {
     /// Ends attempts, each in one atomic step together with its payload and follow-up tasks.
     ///
     /// A stale lease is answered [`Settled::Stale`]; then nothing of that item was written. A
-    /// settlement that was applied before is answered as it was then.
+    /// settlement that was applied before changes nothing and is answered with the task's state.
+    ///
+    /// A checkpoint's payload replaces the one before. It is dropped when the task completes, and
+    /// kept when it fails or is cancelled, so that the task can be run again from there. Input and
+    /// output are kept until the task is pruned.
     async fn settle(&self, settlements: &[Settlement]) -> StoreResult<Vec<Settled>>;
 
     /// Cancels a pending task at once, or asks the worker of a running one to stop.
@@ -133,8 +139,8 @@ pub struct Claim {
 pub struct Claims {
     /// The leased tasks, in the order they should start.
     pub tasks: Vec<Claimed>,
-    /// How long until the next pending task of the queue is due, if the store knows of one. Zero
-    /// when more tasks were due than asked for.
+    /// How long until the next pending task of the queue is due; `None` if there is none. Zero when
+    /// more tasks were due than asked for.
     pub next_due_in: Option<Duration>,
 }
 
