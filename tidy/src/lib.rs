@@ -1,7 +1,7 @@
 //! The house rules of this repository, as tests.
 //!
-//! A rule is a function from a [`Tree`] of files to [`Finding`]s. `tests/repository.rs` runs each of
-//! them on this repository, and one file per module beside it shows that each of them finds what
+//! A rule is a function from a [`Tree`] of files to [`Finding`]s. `tests/repository.rs` runs each
+//! of them on this repository, and one file per module beside it shows that each of them finds what
 //! it is there to find. The rules themselves are explained in `docs/STYLE.md`.
 
 pub mod documents;

@@ -41,11 +41,8 @@ fn emoji_and_banners_are_found() {
     let tree = Tree::of(&[
         (
             "a.rs",
-            (
-                "a.rs",
-                "//! Fine \u{2192} fine.\n// ==== Part one ====\n// \u{26A0} careful\n\
+            "//! Fine \u{2192} fine.\n// ==== Part one ====\n// \u{26A0} careful\n\
              let a = \"\u{26A0}\";\n",
-            ),
         ),
         ("b.md", "Done \u{1F389}\n\n---\n"),
     ]);

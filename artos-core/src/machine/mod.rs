@@ -176,6 +176,12 @@ pub fn settle(
         }
         Outcome::Complete { .. } => {
             record.failure = None;
+            if let Some(progress) = &mut record.progress {
+                // The end may have overtaken the last report.
+                progress.percent = 100;
+                progress.message.clear();
+                progress.updated_at = now;
+            }
             finish(record, TaskState::Completed, now);
         }
         Outcome::Retry { failure, delay } => {

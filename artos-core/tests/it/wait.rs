@@ -42,7 +42,15 @@ async fn progress_arrives_as_a_stream_that_ends_with_the_task() {
     let runtime = runtime(store()).register(pipeline).start().await.unwrap();
     let task = runtime.client().submit(Count(1)).await.unwrap();
     let shown: Vec<_> = task.progress().map(|progress| progress.to_string()).collect().await;
-    assert_eq!(shown, ["work (1/2) 10% 10 of 100", "work (1/2) 60% 60 of 100", "rest (2/2) 0%"]);
+    assert_eq!(
+        shown,
+        [
+            "work (1/2) 10% 10 of 100",
+            "work (1/2) 60% 60 of 100",
+            "rest (2/2) 0%",
+            "rest (2/2) 100%"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

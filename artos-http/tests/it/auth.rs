@@ -1,6 +1,5 @@
 //! Who may call, and what others can find out.
 
-use artos_core::Pipeline;
 use artos_http::{Auth, Caller, Problem};
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
@@ -109,6 +108,26 @@ async fn foreign_absent_and_impossible_ids_are_answered_alike() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_can_touch_the_tasks_of_others() {
+    let mut service = Service::start().await;
+    let failed = service.finished("INCOMPLETE").await;
+    service.submit("HOLD").await;
+    let held = service.holding().await;
+    let before = [service.status(&failed).send().await, service.status(&held).send().await];
+    for id in [&failed, &held] {
+        for verb in ["cancel", "retry"] {
+            let call = service.post(&format!("{BASE}/{id}/{verb}")).token(GLOBEX);
+            call.send().await.problem(404);
+        }
+    }
+    let after = [service.status(&failed).send().await, service.status(&held).send().await];
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((&after.body, after.header("etag")), (&before.body, before.header("etag")));
+    }
+    assert_eq!(service.tasks().await, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_task_of_another_kind_is_not_found() {
     #[derive(serde::Serialize, serde::Deserialize)]
     struct Mail;
@@ -116,8 +135,6 @@ async fn a_task_of_another_kind_is_not_found() {
         const KIND: &'static str = "mail";
         type Output = ();
     }
-    let _pipeline: Pipeline<Mail, ()> =
-        Pipeline::new("send", artos_core::stage_fn(|_, _: Mail| async { Ok(()) }));
     let service = Service::start().await;
     let mail = artos_core::Submission::new(Mail).tenant("acme");
     let id = service.runtime.client().submit(mail).await.unwrap().id();

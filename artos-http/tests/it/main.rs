@@ -19,6 +19,7 @@ mod fuzz;
 mod health;
 mod idempotency;
 mod list;
+mod log;
 mod long_poll;
 mod openapi;
 mod presentation;

@@ -1,20 +1,34 @@
 //! The command line of the document service.
 
+use std::process::ExitCode;
+
 use clap::Parser as _;
 use document_service::cli::{Arguments, Command};
+use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+#[expect(clippy::print_stderr, reason = "the last word of a program that failed")]
+async fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let log = match &command {
+        Command::Serve(_) => "warn,artos_http=info",
+        Command::Demo(_) => "warn",
+    };
     tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| "warn,artos_http=info".into()),
-        )
+        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| log.into()))
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
-    match Arguments::parse().command {
+    let ended = match command {
         Command::Serve(arguments) => document_service::serve::run(arguments).await,
         Command::Demo(arguments) => document_service::demo::run(arguments).await,
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line with its causes: a backtrace says nothing to whoever started the program.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

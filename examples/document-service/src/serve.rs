@@ -53,7 +53,8 @@ fn check_access(arguments: &ServeArguments) -> anyhow::Result<()> {
     let is_local = |address: SocketAddr| address.ip().is_loopback();
     if arguments.no_auth && !is_local(arguments.listen) {
         bail!(
-            "--no-auth on {} would let the whole network in: listen on 127.0.0.1, or give a --token",
+            "--no-auth on {} would let the whole network in: listen on 127.0.0.1, or give a \
+             --token",
             arguments.listen
         );
     }
