@@ -19,7 +19,6 @@ mod fuzz;
 mod health;
 mod idempotency;
 mod list;
-mod log;
 mod long_poll;
 mod openapi;
 mod presentation;

@@ -1,0 +1,11 @@
+//! The service as its callers see it: real files in, a document out, and every bad request refused.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on failed"
+)]
+
+mod bad_requests;
+mod documents;
+mod support;

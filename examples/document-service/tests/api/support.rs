@@ -1,0 +1,105 @@
+//! A service over a temporary directory with the samples of two organizations.
+
+use std::path::Path;
+
+use axum::{
+    body::Body,
+    http::{Request, Response, StatusCode, header},
+};
+use document_service::{
+    cli::{OrganizationToken, StoreLocation},
+    service::{self, BASE, Service, Settings},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tower::ServiceExt as _;
+
+const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/samples");
+
+pub(crate) struct Running {
+    service: Service,
+    _files: TempDir,
+}
+
+impl Running {
+    pub(crate) async fn start() -> Self {
+        let files = tempfile::tempdir().unwrap();
+        for organization in ["acme", "globex"] {
+            copy_samples(&files.path().join(organization).join("documents"));
+        }
+        let tokens: Vec<OrganizationToken> =
+            ["acme=token-a", "globex=token-g"].map(|text| text.parse().unwrap()).into();
+        let service = service::start(Settings {
+            store: &StoreLocation::Memory,
+            files: files.path(),
+            tokens: &tokens,
+            concurrency: 4,
+        })
+        .await
+        .unwrap();
+        Self { service, _files: files }
+    }
+
+    /// Sends a request as the organization of a token; the status and the whole body.
+    pub(crate) async fn send(&self, request: Request<Body>) -> (StatusCode, Response<Vec<u8>>) {
+        let response = self.service.app.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status, Response::from_parts(parts, body.to_vec()))
+    }
+
+    pub(crate) async fn get(&self, path: &str, token: &str) -> (StatusCode, Response<Vec<u8>>) {
+        let request = Request::get(format!("{BASE}/{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"));
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+        let request = Request::post(format!("{BASE}/{path}"))
+            .header(header::AUTHORIZATION, "Bearer token-a")
+            .header(header::CONTENT_TYPE, "application/json");
+        let (status, response) = self.send(request.body(body.into()).unwrap()).await;
+        (status, json(&response))
+    }
+
+    /// Submits a request as acme and waits for the end; the id and the last status.
+    pub(crate) async fn generate(&self, request: &Value) -> (String, Value) {
+        let (status, body) = self.post("generate", request.to_string()).await;
+        assert_eq!(status, 202, "{body}");
+        let id = body["task_id"].as_str().unwrap().to_owned();
+        let status = self.finished(&id).await;
+        (id, status)
+    }
+
+    /// Waits as a client does, with long-polls, until a task has ended.
+    pub(crate) async fn finished(&self, id: &str) -> Value {
+        let mut etag = String::new();
+        loop {
+            let request = Request::get(format!("{BASE}/status/{id}"))
+                .header(header::AUTHORIZATION, "Bearer token-a")
+                .header(header::IF_NONE_MATCH, etag.as_str())
+                .header("prefer", "wait=30");
+            let (code, response) = self.send(request.body(Body::empty()).unwrap()).await;
+            if code == StatusCode::NOT_MODIFIED {
+                continue;
+            }
+            let status = json(&response);
+            if status["status"] != "Generating" {
+                return status;
+            }
+            etag = response.headers()[header::ETAG].to_str().unwrap().to_owned();
+        }
+    }
+}
+
+pub(crate) fn json(response: &Response<Vec<u8>>) -> Value {
+    serde_json::from_slice(response.body()).unwrap_or(Value::Null)
+}
+
+fn copy_samples(folder: &Path) {
+    std::fs::create_dir_all(folder).unwrap();
+    for entry in std::fs::read_dir(SAMPLES).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+    }
+}
