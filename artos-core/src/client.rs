@@ -90,9 +90,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As for [`submit`](Self::submit). An invalid task is found before any is submitted. Of a group
-    /// whose store call fails, some may have been submitted; of one with an idempotency conflict,
-    /// all others were.
+    /// As for [`submit`](Self::submit). An invalid task is found before any is submitted. Of a
+    /// group whose store call fails, some may have been submitted; of one with an idempotency
+    /// conflict, all others were.
     pub async fn submit_many<T, S>(
         &self,
         tasks: impl IntoIterator<Item = S> + Send,
@@ -113,7 +113,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`TaskError::Unknown`] if there is no such task, [`TaskError::WrongKind`] if it is not a `T`.
+    /// [`TaskError::Unknown`] if there is no such task, [`TaskError::WrongKind`] if it is not a
+    /// `T`.
     pub async fn attach<T: Task>(&self, id: TaskId) -> Result<TaskHandle<T>, TaskError> {
         let found = self.get(id).await?.ok_or(TaskError::Unknown { id })?;
         if found.kind != T::KIND {

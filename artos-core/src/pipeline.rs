@@ -9,8 +9,8 @@ use crate::{Name, Stage, StageContext, StageError, StageOptions, task::Payload};
 /// An ordered chain of stages that takes `In` and ends in `Out`.
 ///
 /// The compiler checks that each stage takes what the one before returns, and, when the pipeline
-/// is registered, that the chain takes the task and ends in its output. A stage is named where it is
-/// put: the name is what a checkpoint remembers, so stages may be reordered, and the types that
+/// is registered, that the chain takes the task and ends in its output. A stage is named where it
+/// is put: the name is what a checkpoint remembers, so stages may be reordered, and the types that
 /// implement them renamed, but a name should stay.
 ///
 /// # Examples

@@ -35,10 +35,11 @@ use crate::{RetryPolicy, StageContext, StageResult, task::Payload};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a stage",
     label = "expected a `Stage`",
-    note = "implement `artos_core::Stage` for a struct, or wrap an async function: `stage_fn(function)`"
+    note = "implement `artos_core::Stage` for a struct, or wrap an async function: `stage_fn(name)`"
 )]
 pub trait Stage: Send + Sync + 'static {
-    /// What the stage takes: the task itself for the first stage, else the output of the one before.
+    /// What the stage takes: the task itself for the first stage, else the output of the one
+    /// before.
     type Input: Payload;
     /// What the stage returns, and what is checkpointed.
     type Output: Payload;

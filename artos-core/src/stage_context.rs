@@ -36,7 +36,8 @@ pub(crate) struct Attempt {
 #[derive(Default)]
 pub(crate) struct Reports {
     latest: Mutex<Option<Progress>>,
-    /// Shared by all executions of a runtime: tells the heartbeats that there is something to carry.
+    /// Shared by all executions of a runtime: tells the heartbeats that there is something to
+    /// carry.
     pub(crate) arrived: Arc<Notify>,
 }
 
@@ -144,7 +145,8 @@ impl StageContext {
         self.0.record.created_at
     }
 
-    /// Returns when this attempt is stopped: by its timeout or the task's deadline, what comes first.
+    /// Returns when this attempt is stopped: by its timeout or the task's deadline, what comes
+    /// first.
     #[must_use]
     pub fn deadline(&self) -> Instant {
         self.0.deadline

@@ -40,7 +40,8 @@ pub enum FailureCause {
     Panic,
     /// The attempt ran longer than the stage allows.
     Timeout,
-    /// Leases of this stage lapsed without an answer: the process died, or lost its store, every time.
+    /// Leases of this stage lapsed without an answer: the process died, or lost its store, every
+    /// time.
     LeaseLost,
     /// The stored payload does not decode into the type the stage takes.
     Undecodable,

@@ -8,7 +8,8 @@ use std::{fmt, str::FromStr};
 /// pending task (its `run_at` and `attempt`), and a wish to cancel is a flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskState {
-    /// Waits until `run_at` and a free worker. A claim moves it to `Running`, a cancel to `Cancelled`.
+    /// Waits until `run_at` and a free worker. A claim moves it to `Running`, a cancel to
+    /// `Cancelled`.
     Pending,
     /// Leased to a worker. A settle moves it onward; a lapsed lease is rescued to `Pending`.
     Running,

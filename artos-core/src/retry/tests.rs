@@ -158,7 +158,8 @@ proptest! {
         fraction: f64,
     ) {
         let cap = Duration::from_millis(cap_ms);
-        let policy = RetryPolicy::exponential(Duration::from_millis(base_ms)).factor(factor).cap(cap);
+        let base = Duration::from_millis(base_ms);
+        let policy = RetryPolicy::exponential(base).factor(factor).cap(cap);
         prop_assert!(policy.delay(attempt, fraction) <= cap);
         prop_assert!(policy.without_jitter().delay(attempt, fraction) <= cap);
     }

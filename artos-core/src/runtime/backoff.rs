@@ -16,8 +16,8 @@ impl OutageBackoff {
         Self { policy: policy.without_jitter(), failures: 0 }
     }
 
-    /// Returns the next wait: half of it fixed, half drawn, so that runtimes do not come back as one
-    /// and none comes back at once.
+    /// Returns the next wait: half of it fixed, half drawn, so that runtimes do not come back as
+    /// one and none comes back at once.
     pub(super) fn next(&mut self, random: &Random) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let wait = self.policy.delay(self.failures, 1.0);

@@ -65,9 +65,9 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Sets how long a task stays leased without a sign of life. Default: 20 seconds. Heartbeats are
-    /// sent four times as often. A shorter lease finds a dead process sooner and calls the store
-    /// more often.
+    /// Sets how long a task stays leased without a sign of life. Default: 20 seconds. Heartbeats
+    /// are sent four times as often. A shorter lease finds a dead process sooner and calls the
+    /// store more often.
     pub fn lease_duration(mut self, lease: Duration) -> Self {
         self.options.set_lease(lease);
         self

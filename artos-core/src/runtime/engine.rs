@@ -127,7 +127,8 @@ impl Commit for Settles {
                 // Safe to repeat: a settlement that was applied is answered as it was then.
                 match call_store(&self.options, &self.duty, self.store.settle(group)).await {
                     Err(error) if error.is_transient() => {
-                        tracing::warn!(%error, tasks = group.len(), "settling failed; trying again");
+                        let tasks = group.len();
+                        tracing::warn!(%error, tasks, "settling failed; trying again");
                         tokio::time::sleep(backoff.next(&self.ids.random)).await;
                     }
                     result => return result,

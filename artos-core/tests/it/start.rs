@@ -25,6 +25,8 @@ async fn a_runtime_that_cannot_start_says_everything_that_is_wrong() {
         .await
         .unwrap_err();
     let found: Vec<_> = error.problems.iter().map(ToString::to_string).collect();
+    let bad_policy = "stage `add` of kind `count` has a bad retry policy: \
+         max_attempts is 0: expected at least 1";
     let expected = [
         "lease_duration: found 1ms, expected at least 100ms",
         "poll_interval: found zero, which would poll without a pause",
@@ -33,9 +35,9 @@ async fn a_runtime_that_cannot_start_says_everything_that_is_wrong() {
         "`a\nb` is no good name for a queue: expected 1 to 128 bytes, no control characters",
         "tasks of kind `count` wait in queue `default`, which this runtime has not declared",
         "tasks of kind `count` wait in queue `default`, which this runtime has not declared",
-        "stage `add` of kind `count` has a bad retry policy: max_attempts is 0: expected at least 1",
+        bad_policy,
         "the pipeline of kind `count` has two stages named `add`",
-        "stage `add` of kind `count` has a bad retry policy: max_attempts is 0: expected at least 1",
+        bad_policy,
         "the pipeline of kind `count` has two stages named `add`",
         "two pipelines are registered for kind `count`",
     ];

@@ -45,7 +45,10 @@ async fn real_files_become_a_word_document_with_sections_sources_and_metadata() 
     let size = document["metadata"]["size_bytes"].as_u64().unwrap();
     assert_eq!(response.body().len() as u64, size);
     let read_back = extract("report.docx", response.body()).unwrap();
-    let is_safety = |content: &Content| matches!(content, Content::Heading { text, .. } if text.ends_with("Safety Analysis"));
+    let is_safety = |content: &Content| match content {
+        Content::Heading { text, .. } => text.ends_with("Safety Analysis"),
+        _ => false,
+    };
     assert!(read_back.blocks.iter().any(|block| is_safety(&block.content)));
 
     // Nobody else can tell that it exists.
