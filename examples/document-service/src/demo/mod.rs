@@ -62,8 +62,8 @@ fn show_service(api: &Api, paths: &samples::Paths, output: &Path) -> anyhow::Res
     let request = json!({
         "document_type": "CSR",
         "file_paths": paths.complete,
-        "document_set_name": "AX-101",
-        "output_name": "AX-101 Clinical Study Report.docx",
+        "document_set_name": "EXM-2041",
+        "output_name": "EXM-2041 Clinical Study Report.docx",
     });
     let id = api.generate(&request)?;
     show.line(&format!("202 Accepted, task {id}"));
@@ -73,7 +73,7 @@ fn show_service(api: &Api, paths: &samples::Paths, output: &Path) -> anyhow::Res
         bail!("the document was not generated: {status}");
     }
     let document = api.document(&id)?;
-    let path = output.join("AX-101 Clinical Study Report.docx");
+    let path = output.join("EXM-2041 Clinical Study Report.docx");
     std::fs::write(&path, api.file(&id)?)?;
     show.document(&document, &path);
 
