@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::{Future, IntoFuture},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,12 +11,12 @@ use futures::future::BoxFuture;
 
 use crate::{
     Clock, Random, Submission, Task, TaskHandle,
-    commit::{Commit, Committer},
+    commit::{Commit, Committer, Gone},
     error::{RetryError, SubmitError, TaskError},
     machine::Cancelled,
     model::{ListQuery, Name, NewTask, Page, StartAt, TaskId, TaskRecord, TaskState, Timestamp},
     spawn,
-    store::{Found, Inserted, Part, StoreError, StoreResult, TaskStore},
+    store::{self, Found, Inserted, Part, StoreError, StoreResult, TaskStore},
     submission::Ids,
     watch::Watch,
 };
@@ -51,7 +51,8 @@ pub struct Client {
 struct Shared {
     store: Arc<dyn TaskStore>,
     ids: Ids,
-    inserts: OnceLock<Committer<Inserts>>,
+    /// Replaced when the tokio runtime it works in has ended.
+    inserts: Mutex<Option<Arc<Committer<Inserts>>>>,
 }
 
 impl Client {
@@ -68,7 +69,7 @@ impl Client {
     }
 
     pub(crate) fn with_ids(store: Arc<dyn TaskStore>, ids: Ids) -> Self {
-        Self { shared: Arc::new(Shared { store, ids, inserts: OnceLock::new() }) }
+        Self { shared: Arc::new(Shared { store, ids, inserts: Mutex::default() }) }
     }
 
     /// Submits a task. Set options on what this returns, then await it.
@@ -248,7 +249,10 @@ impl Client {
     async fn insert(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>, SubmitError> {
         let asked: Vec<_> =
             tasks.iter().map(|task| (task.id, task.idempotency_key.clone())).collect();
-        let replies = self.committer()?.commit(tasks).await;
+        let replies = match self.committer()?.commit(tasks).await {
+            Err(Gone::Before(tasks)) => self.new_committer()?.commit(tasks).await,
+            replies => replies,
+        };
         let replies = replies.map_err(|_| SubmitError::NoExecutor)?.map_err(SubmitError::Store)?;
         let resolve = |(reply, (id, key)): (Inserted, (TaskId, Option<Name>))| match reply {
             Inserted::Created => Ok(id),
@@ -260,18 +264,24 @@ impl Client {
         replies.into_iter().zip(asked).map(resolve).collect()
     }
 
-    fn committer(&self) -> Result<&Committer<Inserts>, SubmitError> {
-        if let Some(committer) = self.shared.inserts.get() {
-            return Ok(committer);
-        }
+    fn committer(&self) -> Result<Arc<Committer<Inserts>>, SubmitError> {
+        let known = self.inserts().clone();
+        known.map_or_else(|| self.new_committer(), Ok)
+    }
+
+    /// Starts a group commit in the tokio runtime of the caller.
+    fn new_committer(&self) -> Result<Arc<Committer<Inserts>>, SubmitError> {
         let executor =
             tokio::runtime::Handle::try_current().map_err(|_| SubmitError::NoExecutor)?;
-        let store = Arc::clone(&self.shared.store);
-        Ok(self.shared.inserts.get_or_init(move || {
-            let (committer, work) = Committer::new(Inserts { store });
-            spawn::on(&executor, work);
-            committer
-        }))
+        let (committer, work) = Committer::new(Inserts { store: Arc::clone(&self.shared.store) });
+        spawn::on(&executor, work);
+        let committer = Arc::new(committer);
+        *self.inserts() = Some(Arc::clone(&committer));
+        Ok(committer)
+    }
+
+    fn inserts(&self) -> MutexGuard<'_, Option<Arc<Committer<Inserts>>>> {
+        self.shared.inserts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -280,6 +290,9 @@ impl fmt::Debug for Client {
         f.debug_struct("Client").field("store", &self.shared.store).finish()
     }
 }
+
+/// How long an insert may take before its submitters are told that the store is unavailable.
+const INSERT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The group commit of inserts.
 struct Inserts {
@@ -290,8 +303,11 @@ impl Commit for Inserts {
     type Item = NewTask;
     type Reply = Inserted;
 
+    // A submitter hears of the failure at once and decides by itself.
+    const PAUSE: Duration = Duration::ZERO;
+
     fn commit<'a>(&'a self, group: &'a [NewTask]) -> BoxFuture<'a, StoreResult<Vec<Inserted>>> {
-        self.store.insert(group)
+        Box::pin(store::call(INSERT_PATIENCE, self.store.insert(group)))
     }
 
     fn bytes(item: &NewTask) -> usize {

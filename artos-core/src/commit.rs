@@ -3,7 +3,7 @@
 //! There is no timer and no artificial delay. An idle committer passes a single item on at once; a
 //! busy one makes groups as large as the store is slow.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +19,9 @@ const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(crate) trait Commit: Send + Sync + 'static {
     type Item: Send + Sync + 'static;
     type Reply: Send + 'static;
+
+    /// How long to pause after a group failed for now, so that those who repeat it gather again.
+    const PAUSE: Duration;
 
     /// Hands a group to the store; one reply for each item, in order.
     fn commit<'a>(
@@ -43,8 +46,12 @@ pub(crate) struct Committer<C: Commit> {
 }
 
 /// The committer is gone: its tokio runtime ended.
-#[derive(Debug)]
-pub(crate) struct Gone;
+pub(crate) enum Gone<I> {
+    /// Before it took the items, which come back.
+    Before(Vec<I>),
+    /// After it took them: they may or may not have been committed.
+    After,
+}
 
 impl<C: Commit> Committer<C> {
     /// Makes a committer and the future that does its work; it ends when all callers are gone.
@@ -56,10 +63,14 @@ impl<C: Commit> Committer<C> {
     /// Commits items together with whatever else is waiting, and returns the replies in order.
     ///
     /// Dropping the future after its first poll does not take the items back.
-    pub(crate) async fn commit(&self, items: Vec<C::Item>) -> Result<Replies<C::Reply>, Gone> {
+    pub(crate) async fn commit(
+        &self,
+        items: Vec<C::Item>,
+    ) -> Result<Replies<C::Reply>, Gone<C::Item>> {
         let (reply, replies) = oneshot::channel();
-        self.entries.send(Entry { items, reply }).map_err(|_| Gone)?;
-        replies.await.map_err(|_| Gone)
+        let entry = Entry { items, reply };
+        self.entries.send(entry).map_err(|unsent| Gone::Before(unsent.0.items))?;
+        replies.await.map_err(|_| Gone::After)
     }
 }
 
@@ -82,8 +93,17 @@ async fn run<C: Commit>(commit: C, mut receiver: mpsc::UnboundedReceiver<Entry<C
             }
             group.push(entry);
         }
-        group.commit(&commit).await;
+        if group.commit(&commit).await == Outage::Now {
+            tokio::time::sleep(C::PAUSE).await;
+        }
     }
+}
+
+/// Whether the store was out when a group came.
+#[derive(PartialEq, Eq)]
+enum Outage {
+    No,
+    Now,
 }
 
 /// The entries that go to the store together.
@@ -105,6 +125,11 @@ fn bytes_of<C: Commit>(items: &[C::Item]) -> usize {
 
 impl<C: Commit> Group<C> {
     fn push(&mut self, entry: Entry<C>) {
+        // Whoever handed it in has stopped waiting, and nothing was promised: a store that comes
+        // back after an hour need not be flooded with what was given up long ago.
+        if entry.reply.is_closed() {
+            return;
+        }
         self.bytes += bytes_of::<C>(&entry.items);
         self.entries.push((entry.items.len(), entry.reply));
         self.items.extend(entry.items);
@@ -115,7 +140,11 @@ impl<C: Commit> Group<C> {
             && self.bytes + bytes_of::<C>(&entry.items) <= GROUP_BYTES_MAX
     }
 
-    async fn commit(self, commit: &C) {
+    async fn commit(self, commit: &C) -> Outage {
+        if self.entries.is_empty() {
+            return Outage::No;
+        }
+        let mut outage = Outage::No;
         match commit.commit(&self.items).await {
             Ok(replies) => {
                 let mut replies = replies.into_iter();
@@ -127,6 +156,7 @@ impl<C: Commit> Group<C> {
                 }
             }
             Err(error) if error.is_transient() || self.entries.len() == 1 => {
+                outage = if error.is_transient() { Outage::Now } else { Outage::No };
                 let error = Arc::new(error);
                 for (_, reply) in self.entries {
                     let _ = reply.send(Err(Arc::clone(&error)));
@@ -142,6 +172,7 @@ impl<C: Commit> Group<C> {
                 }
             }
         }
+        outage
     }
 }
 

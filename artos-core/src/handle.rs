@@ -71,19 +71,17 @@ impl<T: Task> TaskHandle<T> {
     /// Reports that follow each other quickly are merged: the stream always gives the latest.
     pub fn progress(&self) -> impl Stream<Item = Progress> + Send + Unpin + use<T> {
         let watch = self.client.watch(self.id);
-        Box::pin(stream::unfold((watch, None), |(mut watch, last)| async move {
-            loop {
+        Box::pin(stream::unfold((watch, None, false), |(mut watch, last, mut ended)| async move {
+            // Once terminal a record never changes again; waiting for that would be for ever.
+            while !ended {
                 let record = watch.changed().await.ok().flatten()?;
+                ended = record.is_terminal();
                 if record.progress.is_some() && record.progress != last {
-                    return record
-                        .progress
-                        .clone()
-                        .map(|progress| (progress, (watch, record.progress)));
-                }
-                if record.is_terminal() {
-                    return None;
+                    let progress = record.progress?;
+                    return Some((progress.clone(), (watch, Some(progress), ended)));
                 }
             }
+            None
         }))
     }
 

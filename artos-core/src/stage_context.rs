@@ -190,7 +190,8 @@ impl StageContext {
     /// Submits another task together with this stage's success: both are recorded in one atomic
     /// step, or neither. If this attempt does not succeed, the task is not submitted.
     ///
-    /// Returns the id the task will have.
+    /// Returns the id the task will have. A follow-up whose idempotency key belongs to a task that
+    /// exists by then is not submitted: that task stands for it, under its own id.
     ///
     /// # Errors
     ///

@@ -129,8 +129,12 @@ pub(crate) fn message(error: &(dyn StdError + 'static)) -> String {
     shorten(text)
 }
 
-/// Cuts a message to a length that can be stored with every task.
+/// Cuts a message to a length that can be stored with every task, and takes out NUL, which some
+/// databases cannot store.
 pub(crate) fn shorten(mut text: String) -> String {
+    if text.contains('\0') {
+        text = text.replace('\0', "\u{FFFD}");
+    }
     if text.len() > MESSAGE_BYTES_MAX {
         let cut = (0..=MESSAGE_BYTES_MAX).rfind(|at| text.is_char_boundary(*at));
         text.truncate(cut.unwrap_or(0));

@@ -2,10 +2,14 @@
 //!
 //! The rules live in [`machine`](crate::machine); a store makes them atomic and durable.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{
+    error::Error as StdError, fmt, future::Future, panic::AssertUnwindSafe, sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt;
 
 use crate::{
     machine::Cancelled,
@@ -83,6 +87,66 @@ pub trait TaskStore: fmt::Debug + Send + Sync + 'static {
     /// Hints make waiting cheap and are never needed for correctness: they may come late, come
     /// twice, come for nothing or be lost.
     fn changes(&self, topic: Topic) -> Changes;
+}
+
+/// A shared store is a store, so that one can be chosen at run time.
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: TaskStore + ?Sized> TaskStore for Arc<S> {
+    async fn insert(&self, tasks: &[NewTask]) -> StoreResult<Vec<Inserted>> {
+        self.as_ref().insert(tasks).await
+    }
+
+    async fn get(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
+        self.as_ref().get(id, part).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> StoreResult<Page> {
+        self.as_ref().list(query).await
+    }
+
+    async fn claim(&self, request: &Claim) -> StoreResult<Claims> {
+        self.as_ref().claim(request).await
+    }
+
+    async fn heartbeat(&self, lease_for: Duration, beats: &[Beat]) -> StoreResult<Vec<Pulse>> {
+        self.as_ref().heartbeat(lease_for, beats).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> StoreResult<Vec<Settled>> {
+        self.as_ref().settle(settlements).await
+    }
+
+    async fn cancel(&self, id: TaskId) -> StoreResult<Cancelled> {
+        self.as_ref().cancel(id).await
+    }
+
+    async fn rescue(&self, limit: usize) -> StoreResult<Rescued> {
+        self.as_ref().rescue(limit).await
+    }
+
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+        self.as_ref().prune(retention, limit).await
+    }
+
+    fn changes(&self, topic: Topic) -> Changes {
+        self.as_ref().changes(topic)
+    }
+}
+
+/// Calls a store with patience, and turns its panic into an error: a bug in a store must not take
+/// the caller's loop down with it.
+pub(crate) async fn call<T>(
+    patience: Duration,
+    call: impl Future<Output = StoreResult<T>> + Send,
+) -> StoreResult<T> {
+    // The future is dropped after a panic and never polled again.
+    let call = AssertUnwindSafe(call).catch_unwind();
+    match tokio::time::timeout(patience, call).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(StoreError::unavailable("the store panicked")),
+        Err(_) => Err(StoreError::unavailable(format!("no answer within {patience:?}"))),
+    }
 }
 
 /// What an insert did with one task.

@@ -107,6 +107,9 @@ impl<T: Task> Submission<T> {
     }
 
     /// Fails the task if it is not done this long after its submission. Default: no limit.
+    ///
+    /// A running stage is stopped on time. A task that waits for a free worker is found to be too
+    /// late when its turn comes. The deadline must be later than the start.
     pub fn deadline(mut self, after: Duration) -> Self {
         self.options.expires_after = Some(after);
         self
@@ -229,6 +232,11 @@ fn check(task: &NewTask) -> Result<(), SubmitError> {
         {
             return bad(what, expected(text, TEXT_BYTES_MAX));
         }
+    }
+    if let (StartAt::After(delay), Some(deadline)) = (task.start_at, task.expires_after)
+        && delay >= deadline
+    {
+        return bad("deadline", format!("{deadline:?}, expected more than the delay of {delay:?}"));
     }
     if task.labels.len() > LABELS_MAX {
         let message = format!("{} labels, expected at most {LABELS_MAX}", task.labels.len());

@@ -190,7 +190,7 @@ pub fn settle(
                 // No stage ran, so no attempt was made; and how long this has lasted decides when
                 // to give up, so the time of the first one is kept.
                 record.attempt = record.attempt.saturating_sub(1);
-                let first = record.failure.as_ref().filter(|last| last.cause == failure.cause);
+                let first = record.failure.as_ref().filter(|last| last.cause.is_unknown());
                 since = first.map_or(now, |first| first.at);
             }
             record.failure = Some(Failure { at: since, ..failure.clone() });
@@ -245,18 +245,25 @@ pub fn rescue(record: &mut TaskRecord, now: Timestamp) -> bool {
     let Some(holder) = record.lease.filter(|holder| holder.expires_at <= now) else {
         return false;
     };
-    record.failure = Some(Failure {
-        cause: FailureCause::LeaseLost,
-        stage: record.stage.clone(),
-        attempt: record.attempt,
-        message: format!("the lease of worker {} lapsed at {}", holder.worker, holder.expires_at),
-        at: now,
-    });
+    // How long a task has been waiting for somebody who knows it must survive a lost lease.
+    if !record.failure.as_ref().is_some_and(|last| last.cause.is_unknown()) {
+        record.failure = Some(lease_lost(record, holder, now));
+    }
     record.epoch = record.epoch.next();
     record.settled_by = None;
     wait(record, Duration::ZERO, now);
     touch(record, now);
     true
+}
+
+fn lease_lost(record: &TaskRecord, holder: LeaseHolder, now: Timestamp) -> Failure {
+    Failure {
+        cause: FailureCause::LeaseLost,
+        stage: record.stage.clone(),
+        attempt: record.attempt,
+        message: format!("the lease of worker {} lapsed at {}", holder.worker, holder.expires_at),
+        at: now,
+    }
 }
 
 /// Returns whether a terminal task has outlived its retention.

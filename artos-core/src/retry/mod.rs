@@ -99,7 +99,7 @@ pub(crate) fn after_interrupt(record: &TaskRecord, options: &StageOptions) -> Ou
 ///
 /// During a rolling deploy another process may know it, so it waits; but not for ever.
 pub(crate) fn unknown(record: &TaskRecord, cause: FailureCause, message: String) -> Outcome {
-    let first = record.failure.as_ref().filter(|last| last.cause == cause);
+    let first = record.failure.as_ref().filter(|last| last.cause.is_unknown());
     let waited = first.map_or(Duration::ZERO, |first| record.updated_at.since(first.at));
     let failure = failure(record, cause, message);
     if waited >= UNKNOWN_AGE_MAX {

@@ -92,6 +92,10 @@ impl RetryPolicy {
     }
 
     /// Tries once and never again.
+    ///
+    /// A claim charges the attempt before any code runs. Should the process die, or the store's
+    /// answer get lost, between the claim and the stage's first line, the task fails without having
+    /// run: allow two attempts where that would be worse than running twice.
     #[must_use]
     pub const fn never() -> Self {
         Self::fixed(Duration::ZERO).max_attempts(1)

@@ -71,7 +71,25 @@ pub(super) async fn run(
 }
 
 /// Decides what the end of an attempt means for the task. `None`: nothing may be written.
+///
+/// A retry policy and an error's text are the user's code; should they panic, the task fails and
+/// says so.
 pub(super) fn conclude(
+    attempt: &CurrentAttempt,
+    end: AttemptEnd,
+    stop: Option<StopReason>,
+    random: &Random,
+) -> Option<Outcome> {
+    let decide = AssertUnwindSafe(|| decide(attempt, end, stop, random));
+    std::panic::catch_unwind(decide).unwrap_or_else(|panic| {
+        let text = panic_message(panic.as_ref());
+        let message = shorten(format!("the retry policy or the error's text panicked: {text}"));
+        let failure = retry::failure(&attempt.record, FailureCause::Panic, message);
+        Some(Outcome::Fail { failure })
+    })
+}
+
+fn decide(
     attempt: &CurrentAttempt,
     end: AttemptEnd,
     stop: Option<StopReason>,
@@ -103,10 +121,10 @@ pub(super) fn conclude(
                 Failed { after, ..Failed::new(FailureCause::Error, message(source.as_ref())) }
             }
         },
-        AttemptEnd::Dropped if stop == Some(StopReason::Shutdown) => {
-            return Some(retry::after_interrupt(record, options));
+        AttemptEnd::Dropped if stop == Some(StopReason::CancelRequested) => {
+            return Some(Outcome::Cancel);
         }
-        AttemptEnd::Dropped => return Some(Outcome::Cancel),
+        AttemptEnd::Dropped => return Some(retry::after_interrupt(record, options)),
         AttemptEnd::Stage(ended) => unusable(attempt, ended),
         AttemptEnd::Panicked(text) => {
             Failed::new(FailureCause::Panic, shorten(format!("the stage panicked: {text}")))

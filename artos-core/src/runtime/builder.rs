@@ -1,6 +1,6 @@
 //! Putting a runtime together, and checking it before anything starts.
 
-use std::{collections::HashSet, fmt, future::Future, sync::Arc, time::Duration};
+use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -27,6 +27,13 @@ use crate::{
     submission::Ids,
     task::DEFAULT_QUEUE,
 };
+
+/// Longest duration a runtime reckons with, 100 years: longer ones are meant as "never".
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+const fn shorter(one: Duration, other: Duration) -> Duration {
+    if one.as_nanos() < other.as_nanos() { one } else { other }
+}
 
 /// Puts a [`Runtime`] together; made by [`Runtime::builder`].
 #[must_use = "a runtime runs nothing until it is started"]
@@ -69,21 +76,21 @@ impl RuntimeBuilder {
     /// are sent four times as often. A shorter lease finds a dead process sooner and calls the
     /// store more often.
     pub fn lease_duration(mut self, lease: Duration) -> Self {
-        self.options.set_lease(lease);
+        self.options.set_lease(lease.min(LONGEST));
         self
     }
 
     /// Sets how long a worker sleeps without a hint from the store before it looks for tasks
     /// anyway. Default: 15 seconds.
     pub const fn poll_interval(mut self, interval: Duration) -> Self {
-        self.options.poll = interval;
+        self.options.poll = shorter(interval, LONGEST);
         self
     }
 
     /// Sets how long a stage that was told to stop may take before it is dropped. Default: 5
     /// seconds.
     pub const fn cancel_grace(mut self, grace: Duration) -> Self {
-        self.options.cancel_grace = grace;
+        self.options.cancel_grace = shorter(grace, LONGEST);
         self
     }
 
@@ -95,7 +102,7 @@ impl RuntimeBuilder {
 
     /// Sets how often to look for tasks past their retention. Default: 60 seconds.
     pub const fn prune_interval(mut self, interval: Duration) -> Self {
-        self.options.prune = interval;
+        self.options.prune = shorter(interval, LONGEST);
         self
     }
 
@@ -112,8 +119,8 @@ impl RuntimeBuilder {
     /// # Errors
     ///
     /// [`StartError`] lists everything that is wrong; then nothing was started.
-    pub fn start(self) -> impl Future<Output = Result<Runtime, StartError>> + Send {
-        std::future::ready(self.build())
+    pub async fn start(self) -> Result<Runtime, StartError> {
+        self.build()
     }
 
     fn build(mut self) -> Result<Runtime, StartError> {
@@ -160,7 +167,6 @@ impl RuntimeBuilder {
         let (settles, settling) = Committer::new(Settles {
             store: Arc::clone(&self.store),
             options: self.options.clone(),
-            ids: self.ids.clone(),
             duty: board.duty(String::from("settle")),
         });
         let engine = Arc::new(Engine {
@@ -177,7 +183,6 @@ impl RuntimeBuilder {
             kill: CancellationToken::new(),
             workers: TaskTracker::new(),
             duties: TaskTracker::new(),
-            executions: TaskTracker::new(),
         });
         let kill = engine.kill.clone();
         engine.duties.spawn(async move {

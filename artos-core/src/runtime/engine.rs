@@ -1,6 +1,6 @@
 //! What the loops of a runtime share: the store, the registry, what runs, and how to call and stop.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures::{FutureExt, future::BoxFuture};
 use tokio::sync::Notify;
@@ -17,7 +17,7 @@ use crate::{
     Client,
     commit::{Commit, Committer},
     model::Settlement,
-    store::{Settled, StoreError, StoreResult, TaskStore},
+    store::{self, Settled, StoreError, StoreResult, TaskStore},
     submission::Ids,
 };
 
@@ -38,7 +38,6 @@ pub(crate) struct Engine {
     pub(super) kill: CancellationToken,
     pub(super) workers: TaskTracker,
     pub(super) duties: TaskTracker,
-    pub(super) executions: TaskTracker,
 }
 
 impl Engine {
@@ -66,6 +65,18 @@ impl Engine {
         });
     }
 
+    /// Runs an execution beside the others, until it is over or the runtime is dropped.
+    pub(super) fn start_execution<Fut>(self: &Arc<Self>, execution: impl FnOnce(Arc<Self>) -> Fut)
+    where
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let kill = self.kill.clone();
+        let execution = execution(Arc::clone(self));
+        self.duties.spawn(async move {
+            kill.run_until_cancelled(execution).await;
+        });
+    }
+
     /// Calls the store with patience, and notes how it went.
     pub(super) async fn call<T>(
         &self,
@@ -75,14 +86,32 @@ impl Engine {
         call_store(&self.options, duty, call).await
     }
 
-    /// Reports the end of an attempt, together with whatever else ended meanwhile. Waits out an
-    /// unavailable store.
-    pub(super) async fn settle(&self, settlement: Settlement) -> StoreResult<Settled> {
+    /// Reports the end of an attempt, together with whatever else ended meanwhile.
+    ///
+    /// Waits out an unavailable store while `worth_it` says so. Each settlement repeats by itself,
+    /// so that one the store cannot take now does not hold up the others.
+    pub(super) async fn settle(
+        &self,
+        settlement: &Settlement,
+        worth_it: impl Fn() -> bool + Send,
+    ) -> StoreResult<Settled> {
         let gone = || StoreError::unavailable("the runtime was dropped");
-        let replies = self.settles.commit(vec![settlement]).await.map_err(|_| gone())?;
-        match replies {
-            Ok(replies) => replies.into_iter().next().ok_or_else(gone),
-            Err(error) => Err(Arc::into_inner(error).unwrap_or_else(gone)),
+        let mut backoff = OutageBackoff::new();
+        loop {
+            // Safe to repeat: a settlement that was applied is answered with the task's state.
+            let replies = self.settles.commit(vec![settlement.clone()]).await;
+            match replies.map_err(|_| gone())? {
+                Ok(replies) => return replies.into_iter().next().ok_or_else(gone),
+                Err(error) if error.is_transient() && worth_it() => {
+                    let outcome = settlement.outcome.kind();
+                    let task_id = settlement.lease.task_id;
+                    tracing::warn!(%error, %task_id, %outcome, "settling failed; trying again");
+                    tokio::time::sleep(backoff.next(&self.ids.random)).await;
+                }
+                Err(error) => {
+                    return Err(Arc::into_inner(error).unwrap_or_else(gone));
+                }
+            }
         }
     }
 }
@@ -93,13 +122,7 @@ async fn call_store<T>(
     call: impl Future<Output = StoreResult<T>> + Send,
 ) -> StoreResult<T> {
     duty.calling();
-    let result = match tokio::time::timeout(options.patience, call).await {
-        Ok(result) => result,
-        Err(_) => {
-            let message = format!("no answer within {:?}", options.patience);
-            Err(StoreError::unavailable(message))
-        }
-    };
+    let result = store::call(options.patience, call).await;
     match &result {
         // A store that refuses a request is there and works.
         Ok(_) | Err(StoreError::Invalid { .. }) => duty.answered(),
@@ -112,7 +135,6 @@ async fn call_store<T>(
 pub(crate) struct Settles {
     pub(super) store: Arc<dyn TaskStore>,
     pub(super) options: Options,
-    pub(super) ids: Ids,
     pub(super) duty: Arc<Duty>,
 }
 
@@ -120,20 +142,17 @@ impl Commit for Settles {
     type Item = Settlement;
     type Reply = Settled;
 
+    // Thousands of tasks that end during an outage knock together, not one by one.
+    const PAUSE: Duration = Duration::from_millis(100);
+
     fn commit<'a>(&'a self, group: &'a [Settlement]) -> BoxFuture<'a, StoreResult<Vec<Settled>>> {
         Box::pin(async move {
-            let mut backoff = OutageBackoff::new();
-            loop {
-                // Safe to repeat: a settlement that was applied is answered as it was then.
-                match call_store(&self.options, &self.duty, self.store.settle(group)).await {
-                    Err(error) if error.is_transient() => {
-                        let tasks = group.len();
-                        tracing::warn!(%error, tasks, "settling failed; trying again");
-                        tokio::time::sleep(backoff.next(&self.ids.random)).await;
-                    }
-                    result => return result,
-                }
+            let result = call_store(&self.options, &self.duty, self.store.settle(group)).await;
+            if result.as_ref().is_err_and(|error| !error.is_transient()) {
+                // It will not be tried again, so nothing is waiting for the store any more.
+                self.duty.idle();
             }
+            result
         })
     }
 

@@ -20,11 +20,47 @@ use crate::{
     store::{Claimed, Settled},
 };
 
+/// Takes an execution off the books when it is over, however it ends: settled, panicked or killed.
+struct Finish<'a> {
+    engine: &'a Engine,
+    execution: &'a Execution,
+}
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.engine.running.remove(self.execution.lease);
+        self.execution.release_slot();
+    }
+}
+
+/// What became of an attempt.
+enum Attempted {
+    /// It ended, and this is to be recorded.
+    Settle(Outcome, Vec<NewTask>),
+    /// Nothing may be written: the lease is lost.
+    Lost,
+    /// The heartbeats gave it up meanwhile, and see to the rest.
+    TakenOver,
+}
+
 /// Runs a claimed task to its settlement, then frees its slot.
 pub(super) async fn run(engine: Arc<Engine>, claimed: Claimed, execution: Arc<Execution>) {
+    let finish = Finish { engine: &engine, execution: &execution };
     let Claimed { record, payload } = claimed;
-    let mut task = ClaimedTask { claimed_at: (record.updated_at, Instant::now()), record, payload };
-    while let Some((outcome, follow_ups)) = task.run_stage(&engine, &execution).await {
+    let claimed_at = (record.updated_at, Instant::now());
+    let mut task = ClaimedTask { claimed_at, record, payload };
+    loop {
+        let (outcome, follow_ups) = match task.run_stage(&engine, &execution).await {
+            Attempted::Settle(outcome, follow_ups) => (outcome, follow_ups),
+            Attempted::Lost => {
+                note_lost(&engine, &execution);
+                return;
+            }
+            Attempted::TakenOver => {
+                std::mem::forget(finish);
+                return;
+            }
+        };
         let checkpoint = match &outcome {
             Outcome::Advance(checkpoint) => {
                 Some((checkpoint.stage.clone(), checkpoint.payload.clone()))
@@ -36,11 +72,15 @@ pub(super) async fn run(engine: Arc<Engine>, claimed: Claimed, execution: Arc<Ex
             (Some(Settled::Applied(TaskState::Running)), Some((stage, payload))) => {
                 task.advance(stage, payload);
             }
-            _ => break,
+            _ => return,
         }
     }
-    engine.running.remove(execution.lease);
-    execution.release_slot();
+}
+
+/// Gives a task back that was claimed while the runtime was told to stop.
+pub(super) async fn hand_back(engine: Arc<Engine>, execution: Arc<Execution>) {
+    let _finish = Finish { engine: &engine, execution: &execution };
+    settle(&engine, &execution, Outcome::Interrupt, Vec::new()).await;
 }
 
 /// Ends an attempt whose future does not yield: its stage is left behind, its slot is freed.
@@ -49,6 +89,7 @@ pub(super) async fn abandon(
     execution: Arc<Execution>,
     attempt: Arc<CurrentAttempt>,
 ) {
+    let _finish = Finish { engine: &engine, execution: &execution };
     tracing::error!(
         task_id = %execution.lease.task_id,
         kind = %execution.kind,
@@ -61,8 +102,6 @@ pub(super) async fn abandon(
     if let Some(outcome) = attempt::conclude(&attempt, end, stop, &engine.ids.random) {
         settle(&engine, &execution, outcome, Vec::new()).await;
     }
-    engine.running.remove(execution.lease);
-    execution.release_slot();
 }
 
 async fn settle(
@@ -72,7 +111,10 @@ async fn settle(
     follow_ups: Vec<NewTask>,
 ) -> Option<Settled> {
     let (lease, kind) = (execution.lease, outcome.kind());
-    match engine.settle(Settlement { lease, outcome, follow_ups }).await {
+    let settlement = Settlement { lease, outcome, follow_ups };
+    // Once the lease is lost the store could only refuse.
+    let worth_it = || execution.stop_reason() != Some(StopReason::LeaseLost);
+    match engine.settle(&settlement, worth_it).await {
         Ok(settled) => {
             if settled == Settled::Stale {
                 tracing::warn!(task_id = %lease.task_id, epoch = %lease.epoch, outcome = %kind,
@@ -83,8 +125,16 @@ async fn settle(
         Err(error) => {
             tracing::error!(%error, task_id = %lease.task_id, outcome = %kind,
                 "the attempt could not be settled; the task comes back when its lease lapses");
+            note_lost(engine, execution);
             None
         }
+    }
+}
+
+/// Remembers a task for the error of a shutdown; at other times nobody asks.
+fn note_lost(engine: &Engine, execution: &Execution) {
+    if engine.stop.is_cancelled() {
+        engine.running.note_lost(execution.lease.task_id);
     }
 }
 
@@ -98,13 +148,8 @@ struct ClaimedTask {
 }
 
 impl ClaimedTask {
-    /// Runs the stage the task is at. Returns how its attempt ended; `None` if nothing may be
-    /// written because the lease is lost or somebody else ended the attempt.
-    async fn run_stage(
-        &mut self,
-        engine: &Engine,
-        execution: &Arc<Execution>,
-    ) -> Option<(Outcome, Vec<NewTask>)> {
+    /// Runs the stage the task is at.
+    async fn run_stage(&mut self, engine: &Engine, execution: &Arc<Execution>) -> Attempted {
         let (stamp, instant) = self.claimed_at;
         self.record.updated_at = stamp + instant.elapsed();
         let place = match engine.registry.place(&self.record) {
@@ -113,15 +158,19 @@ impl ClaimedTask {
                 tracing::warn!(task_id = %self.record.id, kind = %self.record.kind,
                     stage = self.record.stage.as_deref(), outcome = %outcome.kind(),
                     "no pipeline here can run this task");
-                return Some((*outcome, Vec::new()));
+                return Attempted::Settle(*outcome, Vec::new());
             }
         };
         if let Some(outcome) = retry::before_attempt(&self.record, &place.stage.options) {
-            return Some((outcome, Vec::new()));
+            return Attempted::Settle(outcome, Vec::new());
         }
-        if execution.stop_reason() == Some(StopReason::Shutdown) {
-            let outcome = retry::after_interrupt(&self.record, &place.stage.options);
-            return Some((outcome, Vec::new()));
+        match execution.stop_reason() {
+            Some(StopReason::LeaseLost) => return Attempted::Lost,
+            Some(StopReason::Shutdown) => {
+                let outcome = retry::after_interrupt(&self.record, &place.stage.options);
+                return Attempted::Settle(outcome, Vec::new());
+            }
+            Some(StopReason::CancelRequested) | None => {}
         }
         let attempt = Arc::new(self.attempt(engine, execution, &place));
         execution.begin(Arc::clone(&attempt));
@@ -131,15 +180,19 @@ impl ClaimedTask {
         let grace = engine.options.cancel_grace;
         let end =
             attempt::run(place.stage, &attempt, execution, payload, grace).instrument(span).await;
-        execution.end()?;
+        if execution.end().is_none() {
+            return Attempted::TakenOver;
+        }
         let stop = execution.stop_reason();
-        let outcome = attempt::conclude(&attempt, end, stop, &engine.ids.random)?;
+        let Some(outcome) = attempt::conclude(&attempt, end, stop, &engine.ids.random) else {
+            return Attempted::Lost;
+        };
         // Follow-up tasks belong to a success: an attempt that did not succeed has none.
         let follow_ups = match &outcome {
             Outcome::Advance(_) | Outcome::Complete { .. } => attempt.context.take_follow_ups(),
             _ => Vec::new(),
         };
-        Some((outcome, follow_ups))
+        Attempted::Settle(outcome, follow_ups)
     }
 
     fn attempt(&self, engine: &Engine, execution: &Execution, place: &Place<'_>) -> CurrentAttempt {
@@ -167,7 +220,8 @@ impl ClaimedTask {
             stage_count: place.count,
             // Too far to add means that there is no deadline worth the name.
             deadline: now.checked_add(time_left).unwrap_or_else(|| now + FAR),
-            cancellation: execution.cancellation.clone(),
+            // A token of its own: what a stage does with it must not reach the next stage.
+            cancellation: execution.cancellation.child_token(),
             reports: Arc::clone(&execution.reports),
             ids: engine.ids.clone(),
             follow_ups: std::sync::Mutex::default(),

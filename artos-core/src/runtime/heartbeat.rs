@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use tokio::time::Instant;
 
 use super::{
@@ -23,6 +24,8 @@ const BEATS_MAX: usize = 1_000;
 enum Round {
     /// Every lease is to be extended.
     All,
+    /// Every lease is to be extended, because somebody may be waiting for a cancel to be heard of.
+    Hint,
     /// Only what has progress to report.
     Reports,
 }
@@ -35,25 +38,28 @@ pub(super) async fn run(engine: Arc<Engine>) {
     let mut earliest = Instant::now();
     loop {
         let round = tokio::select! {
+            biased;
             () = tokio::time::sleep_until(next_full) => Round::All,
-            () = cancellations.changed() => Round::All,
+            () = cancellations.changed() => Round::Hint,
             () = engine.reports_arrived.notified() => Round::Reports,
         };
-        // A stage may report thousands of times a second; the store hears a few of them.
-        tokio::time::sleep_until(earliest).await;
+        if round != Round::All {
+            // A stage may report thousands of times a second; the store hears a few of them.
+            tokio::time::sleep_until(earliest).await;
+        }
+        let started = Instant::now();
         end_overdue(&engine);
         let executions = engine.running.all();
         if executions.is_empty() {
             // Nothing is waiting for an answer any more, whatever went wrong before.
             duty.idle();
         }
-        for group in executions.chunks(BEATS_MAX) {
-            beat(&engine, &duty, group, round).await;
-        }
-        let now = Instant::now();
-        earliest = now + engine.options.report;
-        if round == Round::All {
-            next_full = now + engine.options.heartbeat;
+        // Side by side: with many tasks, a slow store could otherwise take longer than a lease.
+        let groups = executions.chunks(BEATS_MAX);
+        join_all(groups.map(|group| beat(&engine, &duty, group, round))).await;
+        earliest = started + engine.options.report;
+        if round != Round::Reports {
+            next_full = started + engine.options.heartbeat;
         }
     }
 }
@@ -64,7 +70,7 @@ async fn beat(engine: &Engine, duty: &Duty, executions: &[Arc<Execution>], round
     let mut beating = Vec::with_capacity(executions.len());
     for execution in executions {
         let progress = execution.reports.take();
-        if round == Round::All || progress.is_some() {
+        if round != Round::Reports || progress.is_some() {
             beats.push(Beat { lease: execution.lease, progress });
             beating.push(execution);
         }
@@ -74,7 +80,16 @@ async fn beat(engine: &Engine, duty: &Duty, executions: &[Arc<Execution>], round
     }
     let lease = engine.options.lease;
     let sent = Instant::now();
-    match engine.call(duty, engine.store.heartbeat(lease, &beats)).await {
+    let mut answer = engine.call(duty, engine.store.heartbeat(lease, &beats)).await;
+    if let Err(error) = &answer
+        && !error.is_transient()
+    {
+        // The leases matter more than whatever report the store cannot take.
+        tracing::error!(%error, "heartbeats were refused; trying without progress");
+        beats.iter_mut().for_each(|beat| beat.progress = None);
+        answer = engine.call(duty, engine.store.heartbeat(lease, &beats)).await;
+    }
+    match answer {
         Ok(pulses) => {
             for (execution, pulse) in beating.into_iter().zip(pulses) {
                 match pulse {
@@ -97,7 +112,10 @@ async fn beat(engine: &Engine, duty: &Duty, executions: &[Arc<Execution>], round
             let now = Instant::now();
             // Nothing a stage does under a lapsed lease can be recorded, and somebody else may have
             // started it already.
-            executions.iter().filter(|execution| execution.has_lapsed(now)).for_each(|e| lose(e));
+            executions
+                .iter()
+                .filter(|execution| execution.has_lapsed(now))
+                .for_each(|one| lose(one));
         }
     }
 }
@@ -115,11 +133,7 @@ fn end_overdue(engine: &Arc<Engine>) {
     let now = Instant::now();
     for execution in engine.running.all() {
         if let Some(attempt) = execution.end_overdue(now, engine.options.cancel_grace) {
-            let engine = Arc::clone(engine);
-            engine.executions.clone().spawn(async move {
-                let kill = engine.kill.clone();
-                kill.run_until_cancelled(executor::abandon(engine, execution, attempt)).await;
-            });
+            engine.start_execution(|engine| executor::abandon(engine, execution, attempt));
         }
     }
 }

@@ -118,13 +118,14 @@ impl Runtime {
     /// Shuts down gently: stops claiming, lets running tasks go on for up to `grace`, then tells
     /// their stages to stop, and hands back what is left without charging it an attempt.
     ///
-    /// It returns when nothing runs any more, at the latest `grace` and two times the cancel grace
-    /// and the patience with the store later.
+    /// It returns as soon as nothing runs any more. Beyond `grace` it takes at most twice the
+    /// cancel grace, one heartbeat (for stages that never yield) and the patience with the store: 25
+    /// seconds with the defaults.
     ///
     /// # Errors
     ///
-    /// [`ShutdownError`] if some tasks could not be handed back, because the store was unavailable
-    /// or a stage never yielded. The runtime is stopped nevertheless.
+    /// [`ShutdownError`] if some tasks could not be handed back, because the store was unavailable.
+    /// The runtime is stopped nevertheless.
     ///
     /// # Cancel safety
     ///
@@ -133,26 +134,30 @@ impl Runtime {
         let engine = &self.engine;
         engine.board.draining.store(true, Ordering::SeqCst);
         engine.stop.cancel();
-        // A claim under way is waited for: what it leases must be handed back.
         engine.workers.close();
-        let patience = engine.options.patience;
-        let _ = tokio::time::timeout(patience, engine.workers.wait()).await;
-        engine.executions.close();
-        if tokio::time::timeout(grace, engine.executions.wait()).await.is_err() {
+        let finished = async {
+            // A claim under way is waited for: what it leases must be handed back.
+            engine.workers.wait().await;
+            engine.running.empty().await;
+        };
+        tokio::pin!(finished);
+        if tokio::time::timeout(grace, &mut finished).await.is_err() {
             for execution in engine.running.all() {
                 execution.stop(StopReason::Shutdown);
             }
-            // The second grace is for stages that never yield, which heartbeats give up on.
-            let last = 2 * engine.options.cancel_grace + engine.options.heartbeat + patience;
-            let _ = tokio::time::timeout(last, engine.executions.wait()).await;
+            let options = &engine.options;
+            let last =
+                options.cancel_grace.saturating_mul(2) + options.heartbeat + options.patience;
+            let _ = tokio::time::timeout(last, finished).await;
         }
-        let tasks: Vec<_> = engine.running.all().iter().map(|one| one.lease.task_id).collect();
+        let tasks = engine.running.left_over();
         if tasks.is_empty() { Ok(()) } else { Err(ShutdownError { tasks }) }
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        self.engine.board.draining.store(true, Ordering::SeqCst);
         self.engine.stop.cancel();
         self.engine.kill.cancel();
     }

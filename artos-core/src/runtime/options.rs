@@ -44,6 +44,7 @@ impl Options {
     pub(crate) fn set_lease(&mut self, lease: Duration) {
         self.lease = lease;
         self.heartbeat = lease / 4;
+        self.report = self.report.min(self.heartbeat);
         self.patience = lease / 2;
     }
 

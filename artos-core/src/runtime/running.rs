@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::CurrentAttempt;
 use crate::{
-    model::{Lease, Name},
+    model::{Lease, Name, TaskId},
     stage_context::Reports,
 };
 
@@ -132,6 +132,9 @@ impl Execution {
 #[derive(Default)]
 pub(super) struct Running {
     executions: Mutex<HashMap<Lease, Arc<Execution>>>,
+    emptied: Notify,
+    /// Tasks whose lease was lost before they could be settled or handed back.
+    lost: Mutex<Vec<TaskId>>,
 }
 
 impl Running {
@@ -146,11 +149,38 @@ impl Running {
     }
 
     pub(super) fn remove(&self, lease: Lease) {
-        self.executions().remove(&lease);
+        let mut executions = self.executions();
+        executions.remove(&lease);
+        if executions.is_empty() {
+            self.emptied.notify_waiters();
+        }
+    }
+
+    /// Notes during a shutdown that a task could not be handed back.
+    pub(super) fn note_lost(&self, task_id: TaskId) {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner).push(task_id);
+    }
+
+    /// Returns the tasks that still run, and those that were lost during a shutdown.
+    pub(super) fn left_over(&self) -> Vec<TaskId> {
+        let mut tasks = self.lost.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        tasks.extend(self.executions().keys().map(|lease| lease.task_id));
+        tasks
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Execution>> {
         self.executions().values().cloned().collect()
+    }
+
+    /// Waits until nothing runs any more.
+    pub(super) async fn empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.len() == 0 {
+                return;
+            }
+            emptied.await;
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -12,7 +12,7 @@ use super::{
     running::Execution,
 };
 use crate::{
-    model::{Outcome, Settlement, WorkerId},
+    model::WorkerId,
     notify::Topic,
     store::{Claim, Claimed},
 };
@@ -106,10 +106,6 @@ fn start(
             tracing::error!(%worker, task_id = %claimed.record.id, "claimed beyond the limit");
             continue;
         };
-        if stopping {
-            hand_back(engine, claimed, slot);
-            continue;
-        }
         let execution = engine.running.add(Execution::new(
             claimed.record.lease_token(),
             claimed.record.kind.clone(),
@@ -117,24 +113,12 @@ fn start(
             slot,
             Arc::clone(&engine.reports_arrived),
         ));
-        let engine = Arc::clone(engine);
-        engine.executions.clone().spawn(async move {
-            let kill = engine.kill.clone();
-            kill.run_until_cancelled(executor::run(engine, claimed, execution)).await;
-        });
+        if stopping {
+            engine.start_execution(|engine| executor::hand_back(engine, execution));
+        } else {
+            engine.start_execution(|engine| executor::run(engine, claimed, execution));
+        }
     }
-}
-
-/// Gives a task back that was claimed while the runtime was told to stop.
-fn hand_back(engine: &Arc<Engine>, claimed: Claimed, slot: OwnedSemaphorePermit) {
-    let engine = Arc::clone(engine);
-    engine.executions.clone().spawn(async move {
-        let lease = claimed.record.lease_token();
-        let settlement = Settlement { lease, outcome: Outcome::Interrupt, follow_ups: Vec::new() };
-        let kill = engine.kill.clone();
-        kill.run_until_cancelled(engine.settle(settlement)).await;
-        drop(slot);
-    });
 }
 
 /// Returns how long the oldest of these tasks had been due when it was claimed.

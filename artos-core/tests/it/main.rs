@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+mod hooked_store;
 mod support;
 
 mod backoff;
@@ -11,9 +12,11 @@ mod deploy;
 mod fencing;
 mod follow_ups;
 mod group_commit;
+mod limits;
 mod outage;
 mod outcomes;
 mod queues;
+mod regressions;
 mod resume;
 mod retry;
 mod shutdown;
