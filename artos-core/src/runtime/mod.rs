@@ -119,8 +119,8 @@ impl Runtime {
     /// their stages to stop, and hands back what is left without charging it an attempt.
     ///
     /// It returns as soon as nothing runs any more. Beyond `grace` it takes at most twice the
-    /// cancel grace, one heartbeat (for stages that never yield) and the patience with the store: 25
-    /// seconds with the defaults.
+    /// cancel grace, one heartbeat (for stages that never yield) and the patience with the store:
+    /// 25 seconds with the defaults.
     ///
     /// # Errors
     ///

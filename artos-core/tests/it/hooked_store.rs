@@ -21,6 +21,11 @@ use async_trait::async_trait;
 
 use crate::support::SECOND;
 
+/// Lets the paused clock of the test move on.
+async fn delay(by: Duration) {
+    tokio::time::sleep_until(tokio::time::Instant::now() + by).await;
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Hook {
     inner: Arc<dyn TaskStore>,
@@ -51,7 +56,7 @@ impl TaskStore for Hook {
     async fn insert(&self, t: &[NewTask]) -> StoreResult<Vec<Inserted>> {
         assert!(!self.hooks.panic_insert.swap(false, SeqCst), "a bug in the store");
         while self.hooks.hang_insert.load(SeqCst) {
-            tokio::time::sleep(SECOND / 10).await;
+            delay(SECOND / 10).await;
         }
         self.hooks.inserted.fetch_add(t.len(), SeqCst);
         self.inner.insert(t).await
@@ -76,7 +81,7 @@ impl TaskStore for Hook {
         if !c.tasks.is_empty() {
             let ms = self.hooks.slow_claim_ms.load(SeqCst);
             if ms > 0 {
-                tokio::time::sleep(Duration::from_millis(ms)).await;
+                delay(Duration::from_millis(ms)).await;
             }
         }
         Ok(c)
@@ -89,7 +94,7 @@ impl TaskStore for Hook {
         }
         let ms = self.hooks.beat_ms.load(SeqCst);
         if ms > 0 {
-            tokio::time::sleep(Duration::from_millis(ms)).await;
+            delay(Duration::from_millis(ms)).await;
         }
         self.inner.heartbeat(l, b).await
     }

@@ -139,7 +139,7 @@ async fn the_progress_of_a_finished_task_ends_at_once() {
 #[tokio::test(start_paused = true)]
 async fn what_a_stage_does_with_its_token_does_not_reach_the_next_stage() {
     let first = |cx: StageContext, Count(n): Count| async move {
-        let _stop_my_helpers = cx.cancellation().clone().drop_guard();
+        let _stops_what_it_started = cx.cancellation().clone().drop_guard();
         StageResult::Ok(n)
     };
     let second = |_: StageContext, n: u64| async move {
