@@ -1,0 +1,90 @@
+//! How a store is opened.
+
+use std::{path::PathBuf, sync::Arc};
+
+use artos_core::{Clock, SystemClock, notify::ChangeHub, store::StoreResult};
+
+use crate::{SledStore, commit::Committer, disk::Disk, folder};
+
+/// Bytes of the cache if nothing else is said. sled's own default is a whole gibibyte.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What an acknowledged change outlives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Durability {
+    /// A power cut: every group of changes is synced to the disk before it is acknowledged.
+    #[default]
+    Power,
+    /// The end of the process, however it ends, but not of the machine: changes are handed to the
+    /// operating system. It saves one sync for each group.
+    Process,
+}
+
+/// Options of a store, to be opened with [`open`](Self::open).
+#[derive(Debug)]
+#[must_use = "a store is opened by `open`"]
+pub struct SledStoreBuilder {
+    options: Options,
+    clock: Box<dyn Clock>,
+}
+
+/// What opening the disk depends on.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) path: PathBuf,
+    pub(crate) durability: Durability,
+    pub(crate) cache_bytes: u64,
+}
+
+impl SledStoreBuilder {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        let durability = Durability::default();
+        let options = Options { path, durability, cache_bytes: CACHE_BYTES };
+        Self { options, clock: Box::new(SystemClock) }
+    }
+
+    /// Says what an acknowledged change outlives. Default: [`Durability::Power`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.options.durability = durability;
+        self
+    }
+
+    /// Says how many bytes of the store are kept in memory. Default: 64 MiB.
+    ///
+    /// It bounds sled's cache; the memory of the whole store is some times that.
+    pub const fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.options.cache_bytes = bytes;
+        self
+    }
+
+    /// Gives the store a clock of its own. Default: the machine's.
+    ///
+    /// It is read on the store's own thread.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Opens the store, making it if the folder does not exist or is empty.
+    ///
+    /// Opening reads every task that is not terminal, and blocks meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// In each case an existing store is as it was.
+    ///
+    /// * [`Locked`](artos_core::store::StoreError::Locked): it is open, here or elsewhere.
+    /// * [`NewerFormat`](artos_core::store::StoreError::NewerFormat): a newer version wrote it.
+    /// * [`Invalid`](artos_core::store::StoreError::Invalid): the folder holds something else.
+    /// * [`Corrupt`](artos_core::store::StoreError::Corrupt): its files make no sense.
+    /// * [`Full`](artos_core::store::StoreError::Full) and
+    ///   [`Unavailable`](artos_core::store::StoreError::Unavailable): the file system says no.
+    pub fn open(self) -> StoreResult<SledStore> {
+        let (disk, leases) = Disk::open(&self.options)?;
+        let disk = Arc::new(disk);
+        let hub = ChangeHub::default();
+        let committer = Committer::start(Arc::clone(&disk), leases, self.clock, hub.clone())
+            .map_err(|error| folder::io_error("starting the commit thread", error))?;
+        Ok(SledStore::new(disk, committer, hub))
+    }
+}

@@ -1,0 +1,187 @@
+//! Whatever a record holds comes back as it was, and no bytes make the decoder panic.
+
+use artos_core::{
+    Name, Timestamp,
+    model::{
+        Epoch, Failure, FailureCause, Labels, LeaseHolder, OutcomeKind, Progress, TaskId,
+        TaskRecord, TaskState, WorkerId,
+    },
+};
+use bytes::Bytes;
+use proptest::{collection::btree_map, option, prelude::*, sample::select};
+use uuid::Uuid;
+
+use super::{Kept, Stored, decode, encode};
+
+fn name() -> impl Strategy<Value = Name> {
+    prop_oneof![
+        any::<String>().prop_map(Name::from),
+        "[a-z]{250,300}".prop_map(Name::from),
+        Just(Name::from("")),
+    ]
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp::from_micros)
+}
+
+fn uuid() -> impl Strategy<Value = Uuid> {
+    any::<u128>().prop_map(Uuid::from_u128)
+}
+
+fn progress() -> impl Strategy<Value = Progress> {
+    let parts = (name(), any::<u32>(), any::<u32>(), any::<u8>(), any::<String>(), time());
+    parts.prop_map(|(stage, stage_number, stage_count, percent, message, updated_at)| Progress {
+        stage,
+        stage_number,
+        stage_count,
+        percent,
+        message,
+        updated_at,
+    })
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    let cause = select(FailureCause::ALL.to_vec());
+    let parts = (cause, option::of(name()), any::<u32>(), any::<String>(), time());
+    parts.prop_map(|(cause, stage, attempt, message, at)| Failure {
+        cause,
+        stage,
+        attempt,
+        message,
+        at,
+    })
+}
+
+fn kept() -> impl Strategy<Value = Kept> {
+    prop_oneof![
+        any::<Vec<u8>>().prop_map(|bytes| Kept::Inline(Bytes::from(bytes))),
+        any::<(u32, u32)>().prop_map(|(generation, len)| Kept::Chunked { generation, len }),
+    ]
+}
+
+fn labels() -> impl Strategy<Value = Labels> {
+    btree_map(name(), name(), 0..4)
+}
+
+prop_compose! {
+    fn submitted()(
+        id in uuid(),
+        (kind, queue, tenant) in (name(), name(), option::of(name())),
+        priority in any::<i16>(),
+        labels in labels(),
+        idempotency_key in option::of(name()),
+        retry_of in option::of(uuid()),
+        expires_at in option::of(time()),
+        created_at in time(),
+    ) -> TaskRecord {
+        TaskRecord {
+            id: TaskId::from_uuid(id),
+            kind,
+            queue,
+            priority,
+            tenant,
+            labels,
+            idempotency_key,
+            retry_of: retry_of.map(TaskId::from_uuid),
+            created_at,
+            expires_at,
+            state: TaskState::Pending,
+            stage: None,
+            stage_entered_at: created_at,
+            attempt: 0,
+            snoozes: 0,
+            interrupts: 0,
+            run_at: created_at,
+            epoch: Epoch::default(),
+            lease: None,
+            settled_by: None,
+            cancel_requested: false,
+            progress: None,
+            failure: None,
+            revision: 1,
+            started_at: None,
+            updated_at: created_at,
+            finished_at: None,
+        }
+    }
+}
+
+prop_compose! {
+    fn record()(
+        submitted in submitted(),
+        state in select(TaskState::ALL.to_vec()),
+        stage in option::of(name()),
+        (attempt, snoozes, interrupts) in any::<(u32, u32, u32)>(),
+        (epoch, revision) in any::<(u64, u64)>(),
+        (stage_entered_at, run_at, updated_at) in (time(), time(), time()),
+        (started_at, finished_at) in (option::of(time()), option::of(time())),
+        lease in option::of((uuid(), time())),
+        settled_by in option::of(select(OutcomeKind::ALL.to_vec())),
+        cancel_requested in any::<bool>(),
+        progress in option::of(progress()),
+        failure in option::of(failure()),
+    ) -> TaskRecord {
+        TaskRecord {
+            state,
+            stage,
+            attempt,
+            snoozes,
+            interrupts,
+            epoch: Epoch(epoch),
+            revision,
+            stage_entered_at,
+            run_at,
+            updated_at,
+            started_at,
+            finished_at,
+            lease: lease.map(|(worker, expires_at)| LeaseHolder {
+                worker: WorkerId::from_uuid(worker),
+                expires_at,
+            }),
+            settled_by,
+            cancel_requested,
+            progress,
+            failure,
+            ..submitted
+        }
+    }
+}
+
+prop_compose! {
+    fn stored()(
+        record in record(),
+        input in kept(),
+        result in option::of(kept()),
+        generation in any::<u32>(),
+    ) -> Stored {
+        Stored { record, input, result, generation }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_record_comes_back_as_it_was(stored in stored()) {
+        let bytes = encode(&stored);
+        prop_assert_eq!(decode(stored.record.id, &bytes), Ok(stored));
+    }
+
+    #[test]
+    fn a_record_that_is_cut_short_is_malformed(stored in stored(), at in any::<prop::sample::Index>()) {
+        let bytes = encode(&stored);
+        let cut = bytes.get(..at.index(bytes.len())).unwrap();
+        prop_assert!(decode(stored.record.id, cut).is_err());
+    }
+
+    #[test]
+    fn a_record_that_goes_on_is_malformed(stored in stored(), more in any::<u8>()) {
+        let mut bytes = encode(&stored);
+        bytes.push(more);
+        prop_assert!(decode(stored.record.id, &bytes).is_err());
+    }
+
+    #[test]
+    fn no_bytes_make_the_decoder_panic(bytes in any::<Vec<u8>>()) {
+        let _ = decode(TaskId::from_uuid(Uuid::nil()), &bytes);
+    }
+}

@@ -1,0 +1,112 @@
+//! What is around every value: a magic byte, a version, what it is, its length and a checksum.
+//!
+//! The checksum covers the key too, so a value that turns up under another key is found out.
+
+use artos_core::store::StoreError;
+
+use crate::keys;
+
+/// Largest value that is written, envelope and all. Larger ones would in time make sled keep pages
+/// in files of their own, which survive no power cut.
+pub(crate) const VALUE_BYTES_MAX: usize = 4_096;
+/// Most bytes that one envelope holds.
+pub(crate) const CONTENT_BYTES_MAX: usize = VALUE_BYTES_MAX - HEADER_BYTES;
+
+const HEADER_BYTES: usize = 11;
+const MAGIC: u8 = 0xA7;
+const VERSION: u8 = 1;
+
+/// What a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sort {
+    /// The format of the store.
+    Format = 1,
+    /// A task's record.
+    Record = 2,
+    /// Where the chunks of a record are that is too large for one value.
+    SpilledRecord = 3,
+    /// A piece of a payload or of a record.
+    Chunk = 4,
+    /// When the lease of a task lapses that is not terminal, if it has one.
+    Lease = 5,
+    /// Whose an idempotency key is.
+    Owner = 6,
+}
+
+impl Sort {
+    const ALL: [Self; 6] =
+        [Self::Format, Self::Record, Self::SpilledRecord, Self::Chunk, Self::Lease, Self::Owner];
+}
+
+/// Puts content into an envelope.
+pub(crate) fn seal(key: &[u8], sort: Sort, content: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(HEADER_BYTES + content.len());
+    value.extend_from_slice(&[MAGIC, VERSION, sort as u8]);
+    // Whoever seals keeps to `CONTENT_BYTES_MAX`, so the length always fits.
+    let len = u32::try_from(content.len()).unwrap_or(u32::MAX);
+    value.extend_from_slice(&len.to_be_bytes());
+    let checksum = checksum(key, &value, content);
+    value.extend_from_slice(&checksum.to_be_bytes());
+    value.extend_from_slice(content);
+    value
+}
+
+/// Takes content out of its envelope.
+///
+/// # Errors
+///
+/// [`StoreError::Corrupt`], naming the key, if anything about the envelope is wrong.
+pub(crate) fn open<'a>(key: &[u8], value: &'a [u8]) -> Result<(Sort, &'a [u8]), StoreError> {
+    let Some((header, content)) = value.split_first_chunk::<HEADER_BYTES>() else {
+        let found = format!("{} bytes, expected at least {HEADER_BYTES}", value.len());
+        return Err(corrupt(key, &found));
+    };
+    let [magic, version, sort, len @ .., c0, c1, c2, c3] = *header;
+    if magic != MAGIC {
+        return Err(corrupt(key, &format!("magic byte {magic:#04x}, expected {MAGIC:#04x}")));
+    }
+    let (described, _) = header.split_at(HEADER_BYTES - 4);
+    let found = u32::from_be_bytes([c0, c1, c2, c3]);
+    let computed = checksum(key, described, content);
+    if found != computed {
+        let found = format!("checksum {found:#010x}, computed {computed:#010x}");
+        return Err(corrupt(key, &found));
+    }
+    // From here on the value is what was written, so what is odd about it was written so.
+    let len = u32::from_be_bytes(len);
+    if usize::try_from(len) != Ok(content.len()) {
+        return Err(corrupt(key, &format!("{} bytes, expected {len}", content.len())));
+    }
+    if version != VERSION {
+        return Err(corrupt(key, &format!("envelope version {version}, expected {VERSION}")));
+    }
+    match Sort::ALL.into_iter().find(|known| *known as u8 == sort) {
+        Some(sort) => Ok((sort, content)),
+        None => Err(corrupt(key, &format!("unknown sort of value {sort}"))),
+    }
+}
+
+/// Takes content out of its envelope that has to be of one sort.
+///
+/// # Errors
+///
+/// [`StoreError::Corrupt`], naming the key, if it is another sort or the envelope is wrong.
+pub(crate) fn open_as<'a>(
+    key: &[u8],
+    value: &'a [u8],
+    expected: Sort,
+) -> Result<&'a [u8], StoreError> {
+    match open(key, value)? {
+        (sort, content) if sort == expected => Ok(content),
+        (sort, _) => Err(corrupt(key, &format!("a value of sort {sort:?}, not {expected:?}"))),
+    }
+}
+
+/// Says that the value of a key makes no sense.
+pub(crate) fn corrupt(key: &[u8], found: &str) -> StoreError {
+    StoreError::Corrupt { message: format!("key {}: {found}", keys::show(key)) }
+}
+
+fn checksum(key: &[u8], header: &[u8], content: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(key), header), content)
+}

@@ -1,0 +1,90 @@
+//! The first thing that went wrong for good. After it every call fails with it.
+//!
+//! After a failed write or sync nobody knows what the disk holds, and a second sync that succeeds
+//! proves nothing. Only opening the store again finds out.
+
+use std::{any::Any, io, sync::OnceLock};
+
+use artos_core::store::{StoreError, StoreResult};
+
+/// Remembers the first cause.
+#[derive(Debug, Default)]
+pub(crate) struct Poison {
+    cause: OnceLock<Cause>,
+}
+
+/// Why the store stopped.
+#[derive(Debug, Clone)]
+enum Cause {
+    Failed(String),
+    Full(String),
+    Corrupt(String),
+}
+
+impl Poison {
+    /// Returns the cause as an error, if there is one.
+    pub(crate) fn check(&self) -> StoreResult<()> {
+        self.cause.get().map_or(Ok(()), |cause| Err(cause.error()))
+    }
+
+    /// Returns the cause as an error; for when the thread that would know is gone.
+    pub(crate) fn error(&self) -> StoreError {
+        let unknown = || Cause::Failed(String::from("its commit thread ended"));
+        self.cause.get().cloned().unwrap_or_else(unknown).error()
+    }
+
+    /// Poisons the store after an error of the file system.
+    pub(crate) fn io(&self, doing: &str, error: &io::Error) -> StoreError {
+        let message = format!("{doing}: {error}");
+        self.first(match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Cause::Full(message),
+            _ => Cause::Failed(message),
+        })
+    }
+
+    /// Poisons the store after an error of sled.
+    pub(crate) fn sled(&self, doing: &str, error: &sled::Error) -> StoreError {
+        match error {
+            sled::Error::Io(error) => self.io(doing, error),
+            sled::Error::Corruption { .. } => {
+                self.first(Cause::Corrupt(format!("{doing}: {error}")))
+            }
+            _ => self.first(Cause::Failed(format!("{doing}: {error}"))),
+        }
+    }
+
+    /// Poisons the store after a panic.
+    pub(crate) fn panic(&self, doing: &str, payload: &(dyn Any + Send)) -> StoreError {
+        self.first(Cause::Failed(format!("{doing}: panic: {}", panic_message(payload))))
+    }
+
+    /// Poisons the store because a file is there that must never be.
+    pub(crate) fn blob(&self, found: String) -> StoreError {
+        self.first(Cause::Failed(found))
+    }
+
+    fn first(&self, cause: Cause) -> StoreError {
+        let first = self.cause.get_or_init(|| {
+            tracing::error!(?cause, "the store stops; open it again");
+            cause
+        });
+        first.error()
+    }
+}
+
+impl Cause {
+    fn error(&self) -> StoreError {
+        let stopped = |cause| format!("it stopped and has to be opened again; the cause: {cause}");
+        match self {
+            Self::Failed(cause) => StoreError::unavailable(stopped(cause)),
+            Self::Full(cause) => StoreError::Full { message: stopped(cause) },
+            Self::Corrupt(cause) => StoreError::Corrupt { message: stopped(cause) },
+        }
+    }
+}
+
+/// Returns what a panic said.
+pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

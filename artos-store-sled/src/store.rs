@@ -1,0 +1,146 @@
+//! The store: writes go through the commit thread, reads go straight to the tree.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use artos_core::{
+    machine::Cancelled,
+    model::{ListQuery, NewTask, Page, Retention, Settlement, TaskId},
+    notify::{ChangeHub, Changes, Topic},
+    store::{
+        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreError,
+        StoreResult, TaskStore,
+    },
+};
+use async_trait::async_trait;
+
+use crate::{SledStoreBuilder, commit::Committer, disk::Disk, listing, lookup, tables::Tables};
+
+/// Tasks pruned in one operation, so that a large prune does not hold up heartbeats.
+const PRUNE_STEP: usize = 256;
+
+/// Keeps tasks in a folder. Clones share the store; it is closed when the last one is dropped.
+#[derive(Clone)]
+pub struct SledStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    // Dropped first: the commit thread uses the disk.
+    committer: Committer,
+    disk: Arc<Disk>,
+    hub: ChangeHub,
+}
+
+impl SledStore {
+    /// Opens the store in a folder, making it if the folder does not exist or is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`SledStoreBuilder::open`].
+    pub fn open(path: impl Into<PathBuf>) -> StoreResult<Self> {
+        Self::builder(path).open()
+    }
+
+    /// Begins to open the store in a folder, with options.
+    pub fn builder(path: impl Into<PathBuf>) -> SledStoreBuilder {
+        SledStoreBuilder::new(path.into())
+    }
+
+    pub(crate) fn new(disk: Arc<Disk>, committer: Committer, hub: ChangeHub) -> Self {
+        Self { shared: Arc::new(Shared { committer, disk, hub }) }
+    }
+
+    /// Reads off tokio's own threads, because a read may wait for the disk, and for a group that is
+    /// just being applied.
+    ///
+    /// What is read is returned once it is durable, so that nothing a reader saw can be undone.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Disk) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let disk = Arc::clone(&self.shared.disk);
+        disk.poison().check()?;
+        let reading = tokio::task::spawn_blocking(move || read(&disk));
+        let found = match reading.await {
+            Ok(found) => found?,
+            Err(error) => return Err(self.reading_failed(error)),
+        };
+        self.shared.committer.settled().await?;
+        Ok(found)
+    }
+
+    fn reading_failed(&self, error: tokio::task::JoinError) -> StoreError {
+        match error.try_into_panic() {
+            Ok(panic) => self.shared.disk.poison().panic("reading", &*panic),
+            Err(_) => StoreError::unavailable("tokio is shutting down"),
+        }
+    }
+}
+
+impl fmt::Debug for SledStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.shared.disk.folder().path();
+        f.debug_struct("SledStore").field("path", &path).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl TaskStore for SledStore {
+    async fn insert(&self, tasks: &[NewTask]) -> StoreResult<Vec<Inserted>> {
+        let tasks = tasks.to_vec();
+        self.shared.committer.change(move |tables, now| tables.insert(&tasks, now)).await
+    }
+
+    async fn get(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
+        let found = self.read(move |disk| lookup::load(disk, id, part)).await?;
+        Ok(found.map(|(loaded, payload)| Found { record: loaded.stored.record, payload }))
+    }
+
+    async fn list(&self, query: &ListQuery) -> StoreResult<Page> {
+        let query = query.clone();
+        self.read(move |disk| listing::list(disk, &query)).await
+    }
+
+    async fn claim(&self, request: &Claim) -> StoreResult<Claims> {
+        let request = request.clone();
+        self.shared.committer.change(move |tables, now| tables.claim(&request, now)).await
+    }
+
+    async fn heartbeat(&self, lease_for: Duration, beats: &[Beat]) -> StoreResult<Vec<Pulse>> {
+        let beats = beats.to_vec();
+        let beat = move |tables: &mut Tables<'_>, now| tables.heartbeat(lease_for, &beats, now);
+        self.shared.committer.change(beat).await
+    }
+
+    async fn settle(&self, settlements: &[Settlement]) -> StoreResult<Vec<Settled>> {
+        let settlements = settlements.to_vec();
+        self.shared.committer.change(move |tables, now| tables.settle(&settlements, now)).await
+    }
+
+    async fn cancel(&self, id: TaskId) -> StoreResult<Cancelled> {
+        self.shared.committer.change(move |tables, now| tables.cancel(id, now)).await
+    }
+
+    async fn rescue(&self, limit: usize) -> StoreResult<Rescued> {
+        self.shared.committer.change(move |tables, now| tables.rescue(limit, now)).await
+    }
+
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+        let retention = *retention;
+        let mut pruned = 0;
+        while pruned < limit {
+            let step = PRUNE_STEP.min(limit - pruned);
+            let prune = move |tables: &mut Tables<'_>, now| tables.prune(&retention, step, now);
+            let found = self.shared.committer.change(prune).await?;
+            pruned += found;
+            if found < step {
+                break;
+            }
+        }
+        Ok(pruned)
+    }
+
+    fn changes(&self, topic: Topic) -> Changes {
+        self.shared.hub.subscribe(topic)
+    }
+}

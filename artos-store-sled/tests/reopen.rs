@@ -1,0 +1,150 @@
+//! Whatever was acknowledged is there when the store is opened again.
+
+#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
+
+mod tasks;
+
+use std::time::Duration;
+
+use artos_core::{
+    machine::Cancelled,
+    model::{Filter, Labels, ListQuery, Retention, TaskState},
+    store::{Beat, Inserted, Part, Pulse, Settled, TaskStore as _},
+};
+use artos_store_conformance::ManualClock;
+use artos_store_sled::SledStore;
+use bytes::Bytes;
+use tempfile::TempDir;
+
+use tasks::{claim, complete, new_task};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+struct Folder {
+    folder: TempDir,
+    clock: ManualClock,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), clock: ManualClock::default() }
+    }
+
+    fn open(&self) -> SledStore {
+        let builder = SledStore::builder(self.folder.path().join("a/b/store"));
+        builder.clock(self.clock.clone()).open().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn records_survive_in_every_state() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let tasks: Vec<_> = (0..4).map(new_task).collect();
+    store.insert(&tasks).await.unwrap();
+    let running = claim(&store, 1).await.remove(0);
+    let done = claim(&store, 1).await.remove(0);
+    store.settle(&[complete(done.record.lease_token(), b"out")]).await.unwrap();
+    assert_eq!(store.cancel(tasks[3].id).await.unwrap(), Cancelled::Now);
+    let all = store.list(&ListQuery::default()).await.unwrap();
+    drop(store);
+
+    let store = folder.open();
+    assert_eq!(store.list(&ListQuery::default()).await.unwrap(), all);
+    assert_eq!(all.tasks.len(), 4);
+    assert_eq!(all.tasks[3], running.record);
+    let output = store.get(done.record.id, Part::Output).await.unwrap().unwrap();
+    assert_eq!(output.payload.as_deref(), Some(b"out".as_slice()));
+    assert_eq!(claim(&store, 9).await.len(), 1, "the pending one is still due");
+}
+
+#[tokio::test]
+async fn a_lease_survives_and_lapses_as_if_nothing_had_happened() {
+    let folder = Folder::new();
+    let store = folder.open();
+    store.insert(&[new_task(1)]).await.unwrap();
+    let lease = claim(&store, 1).await.remove(0).record.lease_token();
+    drop(store);
+
+    let store = folder.open();
+    let beat = Beat { lease, progress: None };
+    assert_eq!(store.heartbeat(MINUTE, &[beat]).await.unwrap(), [Pulse::Alive]);
+    drop(store);
+
+    let store = folder.open();
+    assert_eq!(store.rescue(10).await.unwrap().next_in, Some(MINUTE));
+    folder.clock.advance(MINUTE);
+    assert_eq!(store.rescue(10).await.unwrap().tasks, [lease.task_id]);
+    assert_eq!(store.settle(&[complete(lease, b"late")]).await.unwrap(), [Settled::Stale]);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_survives_until_its_task_is_pruned() {
+    let folder = Folder::new();
+    let keyed = |number| artos_core::model::NewTask {
+        idempotency_key: Some("key".into()),
+        ..new_task(number)
+    };
+    let store = folder.open();
+    store.insert(&[keyed(1)]).await.unwrap();
+    drop(store);
+
+    let store = folder.open();
+    let existing = Inserted::Existing { id: keyed(1).id, same_input: false };
+    assert_eq!(store.insert(&[keyed(2)]).await.unwrap(), [existing]);
+    store.cancel(keyed(1).id).await.unwrap();
+    drop(store);
+
+    let store = folder.open();
+    let retention = Retention::all(Duration::ZERO);
+    assert_eq!(store.prune(&retention, 10).await.unwrap(), 1);
+    drop(store);
+
+    let store = folder.open();
+    assert_eq!(store.insert(&[keyed(3)]).await.unwrap(), [Inserted::Created]);
+}
+
+#[tokio::test]
+async fn large_payloads_and_records_survive() {
+    let folder = Folder::new();
+    let input: Bytes = (0..16_u32 << 20).map(|at| (at % 251) as u8).collect();
+    let labels: Labels = (0..500)
+        .map(|number| (format!("key {number}").into(), format!("value {number}").into()))
+        .collect();
+    let task = artos_core::model::NewTask { input, labels, ..new_task(1) };
+    let store = folder.open();
+    store.insert(std::slice::from_ref(&task)).await.unwrap();
+    drop(store);
+
+    let store = folder.open();
+    let found = store.get(task.id, Part::Input).await.unwrap().unwrap();
+    assert!(found.payload.unwrap() == task.input);
+    assert_eq!(found.record.labels, task.labels);
+    let blobs = folder.folder.path().join("a/b/store/blobs");
+    assert_eq!(blobs.read_dir().unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_pruned_task_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let task = artos_core::model::NewTask {
+        input: Bytes::from(vec![7; 100_000]),
+        tenant: Some("acme".into()),
+        idempotency_key: Some("key".into()),
+        labels: (0..500).map(|n| (format!("{n}").into(), "value".into())).collect(),
+        ..new_task(1)
+    };
+    store.insert(std::slice::from_ref(&task)).await.unwrap();
+    let lease = claim(&store, 1).await.remove(0).record.lease_token();
+    store.settle(&[complete(lease, &[9; 50_000])]).await.unwrap();
+    assert_eq!(store.prune(&Retention::all(Duration::ZERO), 10).await.unwrap(), 1);
+    let filter = Filter { states: vec![TaskState::Completed], ..Filter::default() };
+    let listing = ListQuery { filter, counts: true, ..ListQuery::default() };
+    assert_eq!(store.list(&listing).await.unwrap().counts.unwrap().total(), 0);
+    drop(store);
+
+    let tree = sled::open(folder.folder.path().join("a/b/store")).unwrap();
+    let left: Vec<_> = tree.iter().keys().map(Result::unwrap).collect();
+    assert_eq!(left, [b"f"], "only the format");
+}
