@@ -76,7 +76,16 @@ impl Committer {
         if !matches!(sent, Some(Ok(()))) {
             return Err(self.disk.poison().error());
         }
-        answer.await.unwrap_or_else(|_| Err(self.disk.poison().error()))
+        match answer.await {
+            Ok(answer) => answer,
+            Err(_) => Err(self.ended().await),
+        }
+    }
+
+    /// Returns why the thread dropped an operation. The cause is known once the thread has ended.
+    async fn ended(&self) -> StoreError {
+        let _ = self.durable.clone().wait_for(|_| false).await;
+        self.disk.poison().error()
     }
 
     /// Waits until everything that a reader may have seen so far is durable.

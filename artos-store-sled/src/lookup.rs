@@ -1,7 +1,7 @@
 //! Reading tasks and their payloads, from the tree or from a group that is about to be written.
 //!
 //! Chunks are never overwritten: new ones get a new generation, and the old ones go in the same
-//! step. So a reader without a lock either finds the chunks a record names, or finds a newer record.
+//! step. So a reader without a lock finds the chunks a record names, or else a newer record.
 
 use artos_core::{
     model::{TaskId, TaskState},

@@ -18,7 +18,10 @@ use crate::{SledStoreBuilder, commit::Committer, disk::Disk, listing, lookup, ta
 /// Tasks pruned in one operation, so that a large prune does not hold up heartbeats.
 const PRUNE_STEP: usize = 256;
 
-/// Keeps tasks in a folder. Clones share the store; it is closed when the last one is dropped.
+/// Keeps tasks in a folder. Clones share the store.
+///
+/// Dropping the last clone closes the store: it waits for the group of changes under way, and the
+/// folder can be opened again as soon as reads under way have ended, too.
 #[derive(Clone)]
 pub struct SledStore {
     shared: Arc<Shared>,

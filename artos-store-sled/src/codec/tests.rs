@@ -8,7 +8,12 @@ use artos_core::{
     },
 };
 use bytes::Bytes;
-use proptest::{collection::btree_map, option, prelude::*, sample::select};
+use proptest::{
+    collection::btree_map,
+    option,
+    prelude::*,
+    sample::{Index, select},
+};
 use uuid::Uuid;
 
 use super::{Kept, Stored, decode, encode};
@@ -167,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn a_record_that_is_cut_short_is_malformed(stored in stored(), at in any::<prop::sample::Index>()) {
+    fn a_record_that_is_cut_short_is_malformed(stored in stored(), at in any::<Index>()) {
         let bytes = encode(&stored);
         let cut = bytes.get(..at.index(bytes.len())).unwrap();
         prop_assert!(decode(stored.record.id, cut).is_err());

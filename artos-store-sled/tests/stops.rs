@@ -1,0 +1,81 @@
+//! The first thing that goes wrong for good stops the store, and every later call names it.
+
+#![expect(clippy::panic, reason = "a test speaks by panicking")]
+
+mod tasks;
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use artos_core::{
+    Clock, Timestamp,
+    model::ListQuery,
+    store::{Part, StoreError, StoreResult, TaskStore as _},
+};
+use artos_store_sled::SledStore;
+
+use tasks::new_task;
+
+fn cause<T: std::fmt::Debug>(answer: StoreResult<T>) -> String {
+    match answer {
+        Err(StoreError::Unavailable { message, .. }) => message,
+        answer => panic!("the store must have stopped: {answer:?}"),
+    }
+}
+
+/// Makes sure that reads and writes fail, all with the same cause.
+async fn has_stopped(store: &SledStore, first: &str) {
+    assert_eq!(cause(store.insert(&[new_task(999)]).await), first);
+    assert_eq!(cause(store.get(new_task(0).id, Part::Record).await), first);
+    assert_eq!(cause(store.list(&ListQuery::default()).await), first);
+    assert_eq!(cause(store.rescue(1).await), first);
+}
+
+#[tokio::test]
+async fn a_value_outside_the_file_stops_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path()).unwrap();
+    fs::write(folder.path().join("blobs/17"), "text").unwrap();
+    for number in 0..200 {
+        if let Err(error) = store.insert(&[new_task(number)]).await {
+            let first = cause::<()>(Err(error));
+            assert!(first.contains("blobs/17"), "{first}");
+            return has_stopped(&store, &first).await;
+        }
+    }
+    panic!("nobody noticed");
+}
+
+/// A clock that panics when it is told to, on the thread that reads it.
+#[derive(Debug, Clone, Default)]
+struct Broken(Arc<AtomicBool>);
+
+impl Clock for Broken {
+    fn now(&self) -> Timestamp {
+        assert!(!self.0.load(Ordering::SeqCst), "the clock is broken");
+        Timestamp::MIN
+    }
+}
+
+#[tokio::test]
+async fn a_panic_on_the_commit_thread_stops_the_store_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Broken::default();
+    let store = SledStore::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    store.insert(&[new_task(0)]).await.unwrap();
+    clock.0.store(true, Ordering::SeqCst);
+    let first = cause(store.insert(&[new_task(1)]).await);
+    assert!(first.contains("the clock is broken"), "{first}");
+    clock.0.store(false, Ordering::SeqCst);
+    has_stopped(&store, &first).await;
+    drop(store);
+
+    let store = SledStore::open(folder.path()).unwrap();
+    assert!(store.get(new_task(0).id, Part::Record).await.unwrap().is_some());
+    assert!(store.get(new_task(1).id, Part::Record).await.unwrap().is_none());
+}
