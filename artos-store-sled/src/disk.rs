@@ -45,23 +45,7 @@ impl Disk {
         let shown = folder.path().display().to_string();
         let failed = |doing: &str, error| folder::io_error(&format!("{doing} {shown}"), error);
         refuse_blobs(&folder).map_err(|error| failed("reading", error))??;
-        let config = sled::Config::new()
-            .path(folder.path())
-            .cache_capacity(options.cache_bytes)
-            .flush_every_ms(Some(CLEAN_EVERY_MS));
-        // A file that is damaged in an unusual way makes sled panic.
-        let opened = catch_unwind(AssertUnwindSafe(|| config.open()));
-        let db = match opened {
-            Ok(Ok(db)) => db,
-            Ok(Err(sled::Error::Io(error))) => return Err(failed("opening", error)),
-            Ok(Err(error)) => {
-                return Err(StoreError::Corrupt { message: format!("opening {shown}: {error}") });
-            }
-            Err(panic) => {
-                let panic = panic_message(&*panic);
-                return Err(StoreError::Corrupt { message: format!("opening {shown}: {panic}") });
-            }
-        };
+        let db = open_sled(&folder, options.cache_bytes)?;
         folder.sync_all().map_err(|error| failed("syncing", error))?;
         let data_file = folder.data_file().map_err(|error| failed("opening", error))?;
         let disk = Self {
@@ -168,4 +152,45 @@ fn refuse_blobs(folder: &Folder) -> std::io::Result<StoreResult<()>> {
         Err(StoreError::Corrupt { message })
     };
     Ok(folder.blob()?.map_or(Ok(()), refused))
+}
+
+/// Opens sled's database in a folder whose lock is ours.
+fn open_sled(folder: &Folder, cache_bytes: u64) -> StoreResult<sled::Db> {
+    let shown = folder.path().display().to_string();
+    let mut tries_left = TRIES;
+    loop {
+        let config = sled::Config::new()
+            .path(folder.path())
+            .cache_capacity(cache_bytes)
+            .flush_every_ms(Some(CLEAN_EVERY_MS));
+        // A file that is damaged in an unusual way makes sled panic.
+        match catch_unwind(AssertUnwindSafe(|| config.open())) {
+            Ok(Ok(db)) => return Ok(db),
+            // Nobody else has the folder, so it is a thread of sled's from the last time this
+            // process had it open, which has yet to end.
+            Ok(Err(sled::Error::Io(error))) if is_lock_error(&error) && tries_left > 0 => {
+                tries_left -= 1;
+                std::thread::park_timeout(PAUSE);
+            }
+            Ok(Err(sled::Error::Io(error))) => {
+                return Err(folder::io_error(&format!("opening {shown}"), error));
+            }
+            Ok(Err(error)) => {
+                return Err(StoreError::Corrupt { message: format!("opening {shown}: {error}") });
+            }
+            Err(panic) => {
+                let panic = panic_message(&*panic);
+                return Err(StoreError::Corrupt { message: format!("opening {shown}: {panic}") });
+            }
+        }
+    }
+}
+
+/// How often, and how far apart, to ask for sled's own lock: five seconds in all.
+const TRIES: u32 = 500;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Sled reports a lock that is taken as an error of no kind, told apart by its text only.
+fn is_lock_error(error: &std::io::Error) -> bool {
+    error.to_string().contains("could not acquire lock")
 }
