@@ -48,7 +48,7 @@ enum Undo {
 }
 
 /// What a group comes to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Written {
     /// What goes to the tree.
     pub(crate) batch: Batch,

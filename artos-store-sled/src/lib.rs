@@ -130,6 +130,7 @@ mod payloads;
 mod poison;
 mod scan;
 mod store;
+mod sync;
 
 pub use builder::{Durability, SledStoreBuilder};
 pub use store::SledStore;
