@@ -110,6 +110,7 @@
 
 mod block;
 mod builder;
+mod changes;
 mod codec;
 mod commit;
 mod disk;
