@@ -28,6 +28,10 @@ pub(crate) async fn livez() -> Response {
 }
 
 /// Tells whether this instance should get traffic.
+///
+/// What the store says is shown word for word, though no token is asked for: whoever is woken up
+/// by this must be able to act on it. It may name folders and hosts of the service, never tasks or
+/// secrets of callers; keep probes off the public network where that is too much.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -35,7 +39,8 @@ pub(crate) async fn livez() -> Response {
     responses(
         (status = 200, description = "The store answers and the instance takes \
             work.", body = Healthy),
-        (status = 503, description = "`errors` says what is wrong."),
+        (status = 503, description = "`errors` says what is wrong, \
+            in the store's own words."),
     )
 )]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {

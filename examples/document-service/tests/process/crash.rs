@@ -1,8 +1,8 @@
 //! Whatever was answered with 202 survives kill -9, at any moment, and no acknowledged stage is run
 //! again.
 //!
-//! The service is killed at each sort of moment, and then at random ones. `ARTOS_CRASH_KILLS` is
-//! how often, 14 times if it is not set; `ARTOS_CRASH_SEED` chooses the random moments of an earlier
+//! The service is killed at each sort of moment, and then at random ones. `ARTOS_CRASH_KILLS` says
+//! how often; without it, 14 times. `ARTOS_CRASH_SEED` chooses the random moments of an earlier
 //! run, whose seed is in its output.
 
 use std::{
