@@ -1,7 +1,7 @@
 //! A process dies in the middle of a task; the next one goes on from the last checkpoint.
 //!
-//! `durable FOLDER` is such a process, `durable FOLDER burn` is one that dies. Without arguments the
-//! program starts first one that dies and then one that does not, on a temporary folder.
+//! `durable FOLDER` is such a process, `durable FOLDER burn` one that dies. Without arguments the
+//! program starts one that dies, and then one that does not, on a temporary folder.
 
 use std::{path::Path, process::Command, time::Duration};
 
