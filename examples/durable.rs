@@ -49,8 +49,6 @@ async fn bakery(folder: &Path, burns: bool) -> anyhow::Result<()> {
     // This line alone decides that tasks outlive the process.
     let store = SledStore::open(folder)?;
     let runtime = Runtime::builder(store)
-        // A short lease, so that the example does not wait long for the dead bakery.
-        .lease_duration(Duration::from_secs(1))
         .register(Pipeline::new("knead", stage_fn(knead)).then("bake", stage_fn(bake)))
         .start()
         .await?;

@@ -34,7 +34,7 @@ pub struct Settings<'a> {
     pub tokens: &'a [OrganizationToken],
     /// How many documents to generate at a time.
     pub concurrency: usize,
-    /// How long a document waits after the process that was generating it died.
+    /// How long a document stays with a process that gives no sign of life.
     pub lease: Duration,
 }
 

@@ -118,7 +118,7 @@ impl StoreLocation {
     ///
     /// # Errors
     ///
-    /// [`OpenError`]; then whatever is in the folder is as it was.
+    /// [`OpenError`]; then no task was touched. Only a store that is corrupt may have been changed.
     pub fn open(&self) -> Result<Arc<dyn TaskStore>, OpenError> {
         match self {
             Self::Memory => Ok(Arc::new(MemoryStore::default())),
@@ -196,8 +196,8 @@ fn advice(folder: &str, error: &StoreError) -> String {
             String::from("nothing was changed; check the path after `sled:`, or name a new folder")
         }
         StoreError::Corrupt { .. } => format!(
-            "nothing was changed; copy {folder} away before anything else, then put a backup in \
-             its place, or move it aside to start without its tasks"
+            "copy {folder} away before anything else, also before another try; then put a backup \
+             in its place, or move it aside to start without its tasks"
         ),
         StoreError::Full { .. } => String::from("make room on that disk, then start again"),
         _ => format!(

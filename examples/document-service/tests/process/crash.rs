@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::{
     api::{Api, copy_samples, json_of, output_name},
-    journal::Journal,
+    journal::{Event, Journal, attempt_under_way},
     moments::Moment,
     service::{PATIENCE, Service, program, sled},
 };
@@ -33,6 +33,8 @@ use crate::{
 const BATCH: usize = 50;
 /// Kills of an everyday run.
 const KILLS: u32 = 14;
+/// A stage is given up after eight attempts, whoever is to blame. Before that, it is let through.
+const ATTEMPTS_MAX: u32 = 5;
 /// Silence after which it is worth asking whether everything is done.
 const QUIET: Duration = Duration::from_millis(500);
 /// Requests on their way at a time.
@@ -114,7 +116,7 @@ impl Rig {
 
     fn start(&self) -> Service {
         let store = sled(self.folder.path());
-        let service = Service::start(program(), &store, &["--lease-seconds", "2"]);
+        let service = Service::start(program(), &store, &[]);
         self.whereabouts.moved_to(service.address);
         service
     }
@@ -161,10 +163,12 @@ impl Rig {
 fn reach(service: &mut Service, moment: Moment) -> bool {
     let api = Api::new(service.address);
     let mut lines_left = moment.lines();
-    while lines_left > 0 {
+    while lines_left > 0 || attempt_under_way(service.seen()) > ATTEMPTS_MAX {
         match service.next(QUIET) {
-            Some(line) => lines_left -= usize::from(moment.is_brought_by(line)),
-            // Tasks of a killed process wait for their leases to lapse.
+            Some(line) => {
+                lines_left = lines_left.saturating_sub(usize::from(moment.is_brought_by(line)));
+            }
+            // Nothing may be said for a while, as when tasks wait for their leases to lapse.
             None if api.list("&status=Generating").is_empty() => {
                 return false;
             }
@@ -199,6 +203,25 @@ fn from_environment(name: &str) -> Option<u32> {
 }
 
 #[test]
+fn a_task_whose_process_was_killed_goes_on_as_soon_as_the_service_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    copy_samples(folder.path());
+    // Longer than anybody would wait: nobody else can have the folder, so nothing has to lapse.
+    let options = ["--lease-seconds", "3600"];
+    let store = sled(folder.path());
+    let mut service = Service::start(program(), &store, &options);
+    let (code, body) = Api::new(service.address).generate("orphan", 0).unwrap();
+    assert_eq!(code, 202);
+    let id = json_of(&body)["task_id"].as_str().unwrap().to_owned();
+    service.wait_for(|line| matches!(Event::parse(line), Some(Event::Started { .. })));
+    service.kill();
+
+    let mut service = Service::start(program(), &store, &options);
+    service.wait_for(|line| line.contains("attempt settled") && line.contains(&id));
+    check_document(&Api::new(service.address), "orphan", &Accepted { number: 0, id });
+}
+
+#[test]
 fn what_was_accepted_survives_kill_9_at_any_moment() {
     let kills = from_environment("ARTOS_CRASH_KILLS").unwrap_or(KILLS);
     // Other moments in each run, unless an earlier one is to be repeated.
@@ -216,11 +239,12 @@ fn what_was_accepted_survives_kill_9_at_any_moment() {
     }
     println!(
         "{} kills, {} of them while stages ran; {batches} batches of {BATCH} documents; {} \
-         acknowledged checkpoints; {} stages ran again; {:?}",
+         acknowledged checkpoints; {} stages ran again, with at most {} attempts; {:?}",
         rig.kills,
         rig.hits,
         rig.journal.acknowledged,
         rig.journal.repeated.len(),
+        rig.journal.attempts_max,
         started.elapsed(),
     );
     // Else it was killed when there was nothing to lose.

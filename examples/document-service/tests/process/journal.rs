@@ -16,6 +16,8 @@ pub(crate) struct Journal {
     started: BTreeSet<(String, usize)>,
     /// How many stages ended well, and were said to.
     pub(crate) acknowledged: usize,
+    /// Most attempts that a stage needed.
+    pub(crate) attempts_max: u32,
 }
 
 /// What was said about a task.
@@ -29,7 +31,7 @@ struct Told {
 
 /// What a line of the log says about a task.
 pub(crate) enum Event<'a> {
-    Started { task: &'a str, stage: usize },
+    Started { task: &'a str, stage: usize, attempt: u32 },
     Acknowledged { task: &'a str, next: usize },
 }
 
@@ -38,7 +40,8 @@ impl<'a> Event<'a> {
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         let task = field(line, "task_id=")?;
         if line.contains(": stage started ") {
-            return Some(Self::Started { task, stage: number_of(field(line, "stage=")?) });
+            let attempt = field(line, "attempt=")?.parse().ok()?;
+            return Some(Self::Started { task, stage: number_of(field(line, "stage=")?), attempt });
         }
         if line.contains(": checkpoint recorded ") {
             return Some(Self::Acknowledged { task, next: number_of(field(line, "next_stage=")?) });
@@ -57,7 +60,10 @@ impl Journal {
         }
         for line in lines {
             match Event::parse(line) {
-                Some(Event::Started { task, stage }) => self.started(task, stage, line),
+                Some(Event::Started { task, stage, attempt }) => {
+                    self.attempts_max = self.attempts_max.max(attempt);
+                    self.started(task, stage, line);
+                }
                 Some(Event::Acknowledged { task, next }) => {
                     let told = self.tasks.entry(task.to_owned()).or_default();
                     assert!(told.next <= next, "a checkpoint went back: {line}");
@@ -92,6 +98,18 @@ impl Journal {
             self.repeated.insert((task.to_owned(), stage));
         }
     }
+}
+
+/// Returns the highest attempt that is under way, as a process tells it.
+pub(crate) fn attempt_under_way(lines: &[String]) -> u32 {
+    let mut under_way = BTreeMap::new();
+    for event in lines.iter().filter_map(|line| Event::parse(line)) {
+        match event {
+            Event::Started { task, attempt, .. } => under_way.insert(task, attempt),
+            Event::Acknowledged { task, .. } => under_way.remove(task),
+        };
+    }
+    under_way.into_values().max().unwrap_or(0)
 }
 
 /// Returns the value after a name in a line of the log.
