@@ -28,10 +28,6 @@ pub(crate) async fn livez() -> Response {
 }
 
 /// Tells whether this instance should get traffic.
-///
-/// What the store says is shown word for word, though no token is asked for: whoever is woken up
-/// by this must be able to act on it. It may name folders and hosts of the service, never tasks or
-/// secrets of callers; keep probes off the public network where that is too much.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -44,6 +40,9 @@ pub(crate) async fn livez() -> Response {
     )
 )]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    // What the store says is shown word for word, though no token is asked for: whoever is woken up
+    // must be able to act on it. It may name folders and hosts of the service, never what callers
+    // sent.
     let mut wrong = Vec::new();
     let health = app.monitor.as_ref().map(artos_core::Monitor::health);
     if app.drain.is_started() || health.as_ref().is_some_and(|health| health.draining) {
