@@ -81,9 +81,9 @@ pub struct ServeArguments {
     /// How long running documents may go on after the service was told to stop, in seconds.
     #[arg(long, default_value = "20", value_parser = seconds, env = "DOCUMENT_SERVICE_GRACE")]
     pub grace: Duration,
-    /// How long a document stays with a process that gives no sign of life, in seconds. A short time
-    /// finds that out sooner, and writes to the store more often: four times in it. A service that
-    /// is started again on its folder goes on at once, whatever this is.
+    /// How long a document stays with a process that gives no sign of life, in seconds. A short
+    /// time finds that out sooner, and writes to the store more often: four times in it. A service
+    /// that is started again on its folder goes on at once, whatever this is.
     #[arg(
         long,
         value_name = "SECONDS",
