@@ -83,7 +83,6 @@ pub(crate) struct Packer {
     target: usize,
     block: Vec<u8>,
     content: Vec<u8>,
-    last: Vec<u8>,
     done: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -94,21 +93,23 @@ impl Packer {
             target: target.min(CONTENT_BYTES_MAX),
             block: block.to_vec(),
             content: Vec::with_capacity(CONTENT_BYTES_MAX),
-            last: block.to_vec(),
             done: Vec::new(),
         }
     }
 
-    /// Adds a row, whose key is after those of all rows before.
-    pub(crate) fn push(&mut self, key: &[u8], value: &[u8]) {
-        let mut shared = shared_len(&self.last, key);
+    /// Adds a row, whose key is after those of all rows before, and has its first `shared` bytes in
+    /// common with the last of them.
+    pub(crate) fn push(&mut self, key: &[u8], mut shared: usize, value: &[u8]) {
         let len = row_len(key.len() - shared, value.len());
         let full =
             self.content.len() >= self.target || self.content.len() + len > CONTENT_BYTES_MAX;
         if full && !self.content.is_empty() {
             self.seal();
             self.block = key.to_vec();
-            shared = key.len();
+        }
+        if self.content.is_empty() {
+            // The first row goes on from the key of its block.
+            shared = shared_len(&self.block, key);
         }
         let suffix = key.get(shared..).unwrap_or_default();
         // Keys and values are held to their limits before they get here.
@@ -118,8 +119,6 @@ impl Packer {
         self.content.extend_from_slice(&value_len.to_be_bytes());
         self.content.extend_from_slice(suffix);
         self.content.extend_from_slice(value);
-        self.last.clear();
-        self.last.extend_from_slice(key);
     }
 
     fn seal(&mut self) {

@@ -1,16 +1,17 @@
-//! Group commit: one thread applies whatever operations have gathered, and makes them durable once.
+//! Group commit: one thread applies whatever operations have gathered, and another one makes them
+//! durable, once for all.
 //!
 //! An operation is answered only after its group is durable. There is no timer: a lone operation is
-//! committed at once, and a busy disk makes large groups.
+//! committed at once, and a busy disk makes large groups. While one group is made durable, the next
+//! one is applied, and no more than that.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        mpsc::{self, RecvTimeoutError},
+        mpsc::{self, SyncSender},
     },
-    thread::{self, JoinHandle},
-    time::Duration,
+    thread::JoinHandle,
 };
 
 use artos_core::{
@@ -29,35 +30,44 @@ use crate::{
     keys,
     live::Live,
     mark::Mark,
+    news::News,
     operations::Operations,
+    sync::Syncer,
 };
 
 /// Most operations in one group.
 const GROUP_OPERATIONS_MAX: usize = 256;
 /// Bytes after which a group takes no more operations.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Groups between two looks for files that must not exist.
-const GROUPS_PER_BLOB_CHECK: u64 = 64;
-/// Longest time between writing the mark and syncing it. Syncing it for each group would cost a
-/// single caller half of the speed, to guard against disks that forget what they have synced.
-const MARK_SYNC_EVERY: Duration = Duration::from_millis(100);
 
 /// Applies an operation, and returns how to answer it once the group is durable, or is not.
 type Operation = Box<dyn FnOnce(&mut Operations<'_>, Timestamp) -> Answer + Send>;
-type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
 
-/// The callers' end of the commit thread.
+/// Answers an operation.
+pub(crate) type Answer = Box<dyn FnOnce(StoreResult<()>) + Send>;
+
+/// A group that was applied, and is not durable yet.
+pub(crate) struct Applied {
+    /// The sequence number of the last group that changed anything.
+    pub(crate) sequence: u64,
+    /// How many groups readers may have seen.
+    pub(crate) count: u64,
+    pub(crate) news: News,
+    pub(crate) answers: Vec<Answer>,
+}
+
+/// The callers' end of the threads.
 #[derive(Debug)]
 pub(crate) struct Committer {
     disk: Arc<Disk>,
     hub: ChangeHub,
     operations: Option<mpsc::Sender<Operation>>,
     durable: watch::Receiver<u64>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Committer {
-    /// Opens a store and starts its thread, which ends when the committer is dropped.
+    /// Opens a store and starts its threads, which end when the committer is dropped.
     pub(crate) fn open(options: &Options, clock: Box<dyn Clock>) -> StoreResult<Self> {
         let folder = Folder::open(&options.path)?;
         let mark = Mark::open(folder.path())?;
@@ -67,28 +77,22 @@ impl Committer {
         let live = Live::read(&disk, clock.now())?;
         let running: Vec<_> = live.all_running().keys().copied().collect();
         disk.show(&live, &running, head.counts);
-        let (operations, receiver) = mpsc::channel();
-        let (durable_sender, durable) = watch::channel(0);
-        let hub = ChangeHub::default();
         head.store = mark.store();
-        let mut writer = Writer {
-            disk: Arc::clone(&disk),
-            live,
-            head,
-            mark,
-            clock,
-            hub: hub.clone(),
-            durable: durable_sender,
-        };
+        let hub = ChangeHub::default();
+        let (operations, receiver) = mpsc::channel();
+        // Handed over hand to hand: see `Writer::run`.
+        let (applied, groups) = mpsc::sync_channel(0);
+        let (mut syncer, durable) = Syncer::new(Arc::clone(&disk), mark, hub.clone());
+        let mut writer = Writer { disk: Arc::clone(&disk), live, head, clock, applied };
         if writer.head.sequence == 0 {
-            writer.write_head()?;
+            writer.write(Written::default())?;
+            syncer.sync(writer.head.sequence, disk.applied())?;
         }
-        let run = move || writer.run(&receiver);
-        let thread = thread::Builder::new()
-            .name(String::from("artos-sled-commit"))
-            .spawn(run)
-            .map_err(|error| folder::io_error("starting the commit thread", error))?;
-        Ok(Self { disk, hub, operations: Some(operations), durable, thread: Some(thread) })
+        let threads = vec![
+            start("artos-sled-commit", move || writer.run(&receiver))?,
+            start("artos-sled-sync", move || syncer.run(&groups))?,
+        ];
+        Ok(Self { disk, hub, operations: Some(operations), durable, threads })
     }
 
     pub(crate) const fn disk(&self) -> &Arc<Disk> {
@@ -112,7 +116,7 @@ impl Committer {
         let (sender, answer) = oneshot::channel();
         let operation: Operation = Box::new(move |operations, now| {
             let answer = operations.run(|operations| operation(operations, now));
-            Box::new(move |committed| {
+            Box::new(move |committed: StoreResult<()>| {
                 // Nobody may be waiting any more.
                 let _ = sender.send(committed.and(answer));
             })
@@ -127,7 +131,7 @@ impl Committer {
         }
     }
 
-    /// Returns why the thread dropped an operation. The cause is known once the thread has ended.
+    /// Returns why an operation was dropped. The cause is known once the threads have ended.
     async fn ended(&self) -> StoreError {
         let _ = self.durable.clone().wait_for(|_| false).await;
         self.disk.poison().error()
@@ -148,11 +152,16 @@ impl Drop for Committer {
     /// Waits for the group under way, so that the store can be opened again at once.
     fn drop(&mut self) {
         self.operations = None;
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // Panics were caught in the thread.
             let _ = thread.join();
         }
     }
+}
+
+fn start(name: &str, run: impl FnOnce() + Send + 'static) -> StoreResult<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(String::from(name)).spawn(run);
+    thread.map_err(|error| folder::io_error(&format!("starting the thread {name}"), error))
 }
 
 /// Refuses a tree that belongs to another store, or that went back behind its mark.
@@ -185,48 +194,31 @@ struct Writer {
     disk: Arc<Disk>,
     live: Live,
     head: Head,
-    mark: Mark,
     clock: Box<dyn Clock>,
-    hub: ChangeHub,
-    durable: watch::Sender<u64>,
+    applied: SyncSender<Applied>,
 }
 
 impl Writer {
     fn run(&mut self, operations: &mpsc::Receiver<Operation>) {
-        while let Some(first) = self.next(operations) {
-            let committed = catch_unwind(AssertUnwindSafe(|| self.commit(first, operations)));
-            if let Err(panic) = committed {
-                // Answers that were not sent are dropped, and their callers find the cause.
-                self.disk.poison().panic("committing", &*panic);
-            }
-            if self.disk.poison().check().is_err() {
-                // Callers find the channel closed, and the cause.
+        while let Ok(first) = operations.recv() {
+            let applied = catch_unwind(AssertUnwindSafe(|| self.apply(first, operations)));
+            let applied = match applied {
+                Ok(applied) => applied,
+                Err(panic) => {
+                    // Answers that were not sent are dropped, and their callers find the cause.
+                    self.disk.poison().panic("committing", &*panic);
+                    return;
+                }
+            };
+            // While the group before is made durable, this waits, and the next one gathers.
+            if self.applied.send(applied).is_err() || self.disk.poison().check().is_err() {
                 return;
             }
         }
     }
 
-    /// Waits for an operation, and syncs the mark when there is none for a while.
-    fn next(&mut self, operations: &mpsc::Receiver<Operation>) -> Option<Operation> {
-        if self.mark.is_unsynced() {
-            match operations.recv_timeout(MARK_SYNC_EVERY) {
-                Ok(operation) => return Some(operation),
-                Err(RecvTimeoutError::Timeout) => self.sync_mark().ok()?,
-                Err(RecvTimeoutError::Disconnected) => {
-                    let _ = self.sync_mark();
-                    return None;
-                }
-            }
-        }
-        operations.recv().ok()
-    }
-
-    fn sync_mark(&mut self) -> StoreResult<()> {
-        self.mark.sync().map_err(|error| self.disk.poison().io("syncing the mark", &error))
-    }
-
-    /// Commits one group and answers its operations.
-    fn commit(&mut self, first: Operation, operations: &mpsc::Receiver<Operation>) {
+    /// Applies one group; it is answered once it is durable.
+    fn apply(&mut self, first: Operation, operations: &mpsc::Receiver<Operation>) -> Applied {
         let group = Group::new(&self.disk, &mut self.live, &mut self.head.counts);
         let mut running = Operations::new(group);
         let mut answers = Vec::new();
@@ -238,46 +230,22 @@ impl Writer {
             next = if has_room { operations.try_recv().ok() } else { None };
         }
         let Operations { group, news } = running;
-        let written = group.write();
-        let committed = written.and_then(|written| match written {
+        let written = group.write().and_then(|written| match written {
             Some(written) => self.write(written),
             None => Ok(()),
         });
-        match committed {
-            Ok(()) => {
-                self.durable.send_replace(self.disk.applied());
-                news.publish(&self.hub);
-            }
-            Err(error) => {
-                self.disk.poison().stop(&error);
-            }
+        if let Err(error) = written {
+            self.disk.poison().stop(&error);
         }
-        for answer in answers {
-            answer(self.disk.poison().check());
-        }
+        Applied { sequence: self.head.sequence, count: self.disk.applied(), news, answers }
     }
 
-    /// Writes the head of a new store.
-    fn write_head(&mut self) -> StoreResult<()> {
-        self.write(Written { batch: sled::Batch::default(), touched: Vec::new() })?;
-        self.durable.send_replace(self.disk.applied());
-        self.sync_mark()
-    }
-
-    /// Writes a group, and returns when it is as durable as the store makes it.
     fn write(&mut self, written: Written) -> StoreResult<()> {
         let Written { mut batch, touched } = written;
         self.head.sequence += 1;
         batch.insert(keys::HEAD, self.head.seal());
         self.disk.apply(batch)?;
         self.disk.show(&self.live, &touched, self.head.counts);
-        self.disk.sync()?;
-        self.mark
-            .set(self.head.sequence)
-            .map_err(|error| self.disk.poison().io("writing the mark", &error))?;
-        if self.head.sequence % GROUPS_PER_BLOB_CHECK == 1 {
-            self.disk.check_blobs()?;
-        }
         Ok(())
     }
 }

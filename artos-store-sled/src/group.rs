@@ -2,7 +2,7 @@
 //!
 //! An operation that fails takes back what it changed, and nothing else of the group.
 
-use std::{cell::RefCell, collections::btree_map, iter::Peekable, sync::Arc};
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
 use artos_core::{
     model::{ListOrder, TaskId, TaskState},
@@ -11,12 +11,13 @@ use artos_core::{
 use sled::{Batch, IVec};
 
 use crate::{
+    changes::Changes,
     disk::Disk,
     head::Counts,
     keys,
     live::{Live, Place},
     lookup::{Loaded, Lookup},
-    merge::{self, Changes},
+    merge,
     scan::{BlockCache, Scan},
 };
 
@@ -30,15 +31,14 @@ pub(crate) struct Group<'a> {
     blocks: RefCell<BlockCache>,
     /// Running tasks that changed.
     touched: Vec<TaskId>,
-    bytes: usize,
+    /// How many changes earlier operations made.
+    kept: usize,
     /// How to take back what the current operation did, in the order it was done.
     undo: Vec<Undo>,
 }
 
 #[derive(Debug)]
 enum Undo {
-    /// The key was changed to this before, or not at all.
-    Key(Vec<u8>, Option<Option<IVec>>),
     /// A pending task was put to where it waits, or taken away from there.
     Place(Place, bool),
     /// A task that runs, or did, was this.
@@ -48,7 +48,7 @@ enum Undo {
 }
 
 /// What a group comes to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Written {
     /// What goes to the tree.
     pub(crate) batch: Batch,
@@ -62,35 +62,27 @@ impl<'a> Group<'a> {
             disk,
             live,
             counts,
-            changes: Changes::new(),
+            changes: Changes::default(),
             blocks: RefCell::default(),
             touched: Vec::new(),
-            bytes: 0,
+            kept: 0,
             undo: Vec::new(),
         }
     }
 
     /// Returns how many bytes the group has changed.
     pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
+        self.changes.bytes()
     }
 
     /// Sets the value of a key.
-    pub(crate) fn put(&mut self, key: Vec<u8>, value: impl Into<IVec>) {
-        let value = value.into();
-        self.bytes += key.len() + value.len();
-        self.change(key, Some(value));
+    pub(crate) fn put(&mut self, key: IVec, value: impl Into<IVec>) {
+        self.changes.set(key, Some(value.into()));
     }
 
     /// Removes a key that exists.
-    pub(crate) fn remove(&mut self, key: Vec<u8>) {
-        self.bytes += key.len();
-        self.change(key, None);
-    }
-
-    fn change(&mut self, key: Vec<u8>, value: Option<IVec>) {
-        let before = self.changes.insert(key.clone(), value);
-        self.undo.push(Undo::Key(key, before));
+    pub(crate) fn remove(&mut self, key: IVec) {
+        self.changes.set(key, None);
     }
 
     /// Puts a pending task where it waits, or takes it away from there.
@@ -114,19 +106,15 @@ impl<'a> Group<'a> {
 
     /// Keeps what the operation did.
     pub(crate) fn keep(&mut self) {
+        self.kept = self.changes.len();
         self.undo.clear();
     }
 
     /// Takes back what the operation did.
     pub(crate) fn take_back(&mut self) {
+        self.changes.truncate(self.kept);
         for undo in std::mem::take(&mut self.undo).into_iter().rev() {
             match undo {
-                Undo::Key(key, Some(before)) => {
-                    self.changes.insert(key, before);
-                }
-                Undo::Key(key, None) => {
-                    self.changes.remove(&key);
-                }
                 Undo::Place(place, here) => self.live.place(Some(place), !here),
                 Undo::Run(id, before) => {
                     self.live.run(id, before);
@@ -137,13 +125,26 @@ impl<'a> Group<'a> {
     }
 
     /// Returns up to `limit` keys that begin with `prefix`, in order.
-    pub(crate) fn first_keys(&self, prefix: &[u8], limit: usize) -> StoreResult<Vec<Vec<u8>>> {
-        let stored = Scan::new(self.disk, prefix.to_vec(), ListOrder::OldestFirst, None);
-        let changed = self.changes.range(prefix.to_vec()..);
-        let keys = Merged { stored: stored.peekable(), changed: changed.peekable() };
-        keys.take_while(|key| key.as_ref().map_or(true, |key| key.starts_with(prefix)))
-            .take(limit)
-            .collect()
+    pub(crate) fn first_keys(&self, prefix: &IVec, limit: usize) -> StoreResult<Vec<IVec>> {
+        let sorted = self.changes.sorted();
+        let mut keys: BTreeSet<IVec> = sorted
+            .into_iter()
+            .filter(|(key, value)| value.is_some() && key.starts_with(prefix))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let stored = Scan::new(self.disk, prefix.clone(), ListOrder::OldestFirst, None);
+        let mut taken = 0;
+        for row in stored {
+            let (key, _) = row?;
+            if !matches!(self.changes.get(&key), Some(None)) {
+                keys.insert(key);
+                taken += 1;
+            }
+            if taken == limit {
+                break;
+            }
+        }
+        Ok(keys.into_iter().take(limit).collect())
     }
 
     /// Turns the group into what is written for it; `None` if it changed nothing.
@@ -152,7 +153,7 @@ impl<'a> Group<'a> {
     ///
     /// [`Corrupt`](artos_core::store::StoreError::Corrupt) if a block that changes makes no sense.
     pub(crate) fn write(self) -> StoreResult<Option<Written>> {
-        if self.changes.is_empty() {
+        if self.changes.len() == 0 {
             return Ok(None);
         }
         let batch = merge::merge(self.disk, &self.changes)?;
@@ -167,45 +168,9 @@ impl Lookup for Group<'_> {
 
     fn value(&self, key: &[u8]) -> StoreResult<Option<IVec>> {
         match self.changes.get(key) {
-            Some(value) => Ok(value.clone()),
+            Some(value) => Ok(value.cloned()),
             None if keys::is_row(key) => self.blocks.borrow_mut().row(self.disk, key),
             None => self.disk.value(key),
-        }
-    }
-}
-
-/// The keys of the tree as they will be once the group is written.
-struct Merged<'a> {
-    stored: Peekable<Scan<'a>>,
-    changed: Peekable<btree_map::Range<'a, Vec<u8>, Option<IVec>>>,
-}
-
-impl Iterator for Merged<'_> {
-    type Item = StoreResult<Vec<u8>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let stored = match self.stored.peek() {
-                Some(Ok((key, _))) => Some(key),
-                Some(Err(_)) => return self.stored.next().map(|row| row.map(|(key, _)| key)),
-                None => None,
-            };
-            let changed = self.changed.peek().copied();
-            let (stored_first, same) = match (stored, changed) {
-                (Some(stored), Some((changed, _))) => (stored < changed, stored == changed),
-                (Some(_), None) => (true, false),
-                (None, _) => (false, false),
-            };
-            if stored_first {
-                return self.stored.next().map(|row| row.map(|(key, _)| key));
-            }
-            let (key, value) = self.changed.next()?;
-            if same {
-                self.stored.next();
-            }
-            if value.is_some() {
-                return Some(Ok(key.clone()));
-            }
         }
     }
 }

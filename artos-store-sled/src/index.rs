@@ -5,6 +5,8 @@ use artos_core::{
     store::StoreResult,
 };
 
+use sled::IVec;
+
 use crate::{envelope::corrupt, group::Group, keys, live::Place};
 
 /// Moves a task in all indexes from where one record is listed to where another is; `None` is
@@ -42,16 +44,16 @@ pub(crate) fn place(group: &mut Group<'_>, from: Option<&TaskRecord>, to: Option
     }
 }
 
-fn list(group: &mut Group<'_>, key: Vec<u8>, here: bool) {
+fn list(group: &mut Group<'_>, key: IVec, here: bool) {
     if here {
-        group.put(key, Vec::new());
+        group.put(key, IVec::default());
     } else {
         group.remove(key);
     }
 }
 
 /// Returns the keys that list a task by what never changes.
-fn lasting(record: &TaskRecord) -> impl Iterator<Item = Vec<u8>> {
+fn lasting(record: &TaskRecord) -> impl Iterator<Item = IVec> {
     let tenant = record.tenant.as_ref().map(keys::tenant);
     let labels = record.labels.iter().map(|(label, value)| keys::label(label, value));
     let lists = std::iter::once(keys::kind(&record.kind)).chain(tenant).chain(labels);
@@ -64,7 +66,7 @@ fn end(record: &TaskRecord) -> Option<(TaskState, artos_core::Timestamp)> {
 }
 
 /// Returns the keys that list a terminal task.
-fn ended(record: &TaskRecord) -> impl Iterator<Item = Vec<u8>> {
+fn ended(record: &TaskRecord) -> impl Iterator<Item = IVec> {
     let id = record.id;
     end(record).into_iter().flat_map(move |(state, at)| {
         [keys::ended(state, at, id), keys::listed(&keys::state(state), id)]

@@ -7,6 +7,7 @@ use artos_core::{
     model::{TaskId, TaskState},
 };
 use sha2::{Digest, Sha256};
+use sled::IVec;
 use uuid::Uuid;
 
 /// Longest key. Shorter ones keep sled's inner pages small, and rows small beside their values.
@@ -43,25 +44,60 @@ pub(crate) fn table(key: &[u8]) -> &[u8] {
     key.get(..1).unwrap_or_default()
 }
 
+/// Puts a key together; sled keeps short ones without allocating.
+struct Key {
+    bytes: [u8; KEY_BYTES_MAX],
+    len: usize,
+}
+
+impl Key {
+    fn new(start: &[u8]) -> Self {
+        Self { bytes: [0; KEY_BYTES_MAX], len: 0 }.with(start)
+    }
+
+    /// Adds bytes. All parts of keys have bounds, and no key comes to more than fits.
+    fn with(mut self, part: &[u8]) -> Self {
+        let end = self.len + part.len();
+        if let Some(place) = self.bytes.get_mut(self.len..end) {
+            place.copy_from_slice(part);
+            self.len = end;
+        }
+        self
+    }
+
+    fn with_names(self, names: &[&Name]) -> Self {
+        let len = names.iter().map(|name| name.len()).sum::<usize>();
+        if len <= NAME_BYTES_MAX {
+            return names.iter().fold(self, |key, name| {
+                key.with(&[u8::try_from(name.len()).unwrap_or(DIGEST)]).with(name.as_bytes())
+            });
+        }
+        let mut digest = Sha256::new();
+        for name in names {
+            update(&mut digest, name);
+        }
+        self.with(&[DIGEST]).with(&digest.finalize())
+    }
+
+    fn finish(self) -> IVec {
+        IVec::from(self.bytes.get(..self.len).unwrap_or_default())
+    }
+}
+
 /// Returns the key of a task in one of the lists by id.
-pub(crate) fn listed(list: &[u8], id: TaskId) -> Vec<u8> {
-    let mut key = Vec::with_capacity(list.len() + ID_BYTES);
-    key.extend_from_slice(list);
-    push_id(&mut key, id);
-    key
+pub(crate) fn listed(list: &[u8], id: TaskId) -> IVec {
+    Key::new(list).with(id.as_uuid().as_bytes()).finish()
 }
 
 /// Returns the key of a task's record.
-pub(crate) fn task(id: TaskId) -> Vec<u8> {
+pub(crate) fn task(id: TaskId) -> IVec {
     listed(TASKS, id)
 }
 
 /// Returns the key of one chunk of a task's payload or of its record.
-pub(crate) fn chunk(id: TaskId, generation: u32, index: u32) -> Vec<u8> {
-    let mut key = listed(&[CHUNKS], id);
-    key.extend_from_slice(&generation.to_be_bytes());
-    key.extend_from_slice(&index.to_be_bytes());
-    key
+pub(crate) fn chunk(id: TaskId, generation: u32, index: u32) -> IVec {
+    let key = Key::new(&[CHUNKS]).with(id.as_uuid().as_bytes());
+    key.with(&generation.to_be_bytes()).with(&index.to_be_bytes()).finish()
 }
 
 const fn number(state: TaskState) -> u8 {
@@ -75,22 +111,20 @@ const fn number(state: TaskState) -> u8 {
 }
 
 /// Returns what the keys of tasks that ended in `state` begin with, in the order of their ends.
-pub(crate) fn ended_in(state: TaskState) -> Vec<u8> {
-    vec![b'e', number(state)]
+pub(crate) fn ended_in(state: TaskState) -> IVec {
+    Key::new(&[b'e', number(state)]).finish()
 }
 
 /// Returns the key that lists a terminal task by when it became so.
-pub(crate) fn ended(state: TaskState, finished_at: Timestamp, id: TaskId) -> Vec<u8> {
-    let mut key = ended_in(state);
+pub(crate) fn ended(state: TaskState, finished_at: Timestamp, id: TaskId) -> IVec {
     // Timestamps are never negative, so their bytes sort as they do.
-    key.extend_from_slice(&finished_at.as_micros().to_be_bytes());
-    push_id(&mut key, id);
-    key
+    let key = Key::new(&[b'e', number(state)]).with(&finished_at.as_micros().to_be_bytes());
+    key.with(id.as_uuid().as_bytes()).finish()
 }
 
 /// Returns what the keys of tasks that ended in `state` begin with, in the order of their ids.
-pub(crate) fn state(state: TaskState) -> Vec<u8> {
-    vec![b's', number(state)]
+pub(crate) fn state(state: TaskState) -> IVec {
+    Key::new(&[b's', number(state)]).finish()
 }
 
 /// Reads the id off the end of a key that lists a task.
@@ -100,36 +134,28 @@ pub(crate) fn parse_id(key: &[u8]) -> Option<TaskId> {
 }
 
 /// Returns what the keys of a kind's tasks begin with; they go on with the id.
-pub(crate) fn kind(kind: &Name) -> Vec<u8> {
-    let mut key = vec![b'n', b'k'];
-    push_names(&mut key, &[kind]);
-    key
+pub(crate) fn kind(kind: &Name) -> IVec {
+    Key::new(b"nk").with_names(&[kind]).finish()
 }
 
 /// Returns what the keys of a tenant's tasks begin with; they go on with the id.
-pub(crate) fn tenant(tenant: &Name) -> Vec<u8> {
-    let mut key = vec![b'n', b't'];
-    push_names(&mut key, &[tenant]);
-    key
+pub(crate) fn tenant(tenant: &Name) -> IVec {
+    Key::new(b"nt").with_names(&[tenant]).finish()
 }
 
 /// Returns what the keys of tasks with a label begin with; they go on with the id.
-pub(crate) fn label(label: &Name, value: &Name) -> Vec<u8> {
-    let mut key = vec![b'l'];
-    push_names(&mut key, &[label, value]);
-    key
+pub(crate) fn label(label: &Name, value: &Name) -> IVec {
+    Key::new(b"l").with_names(&[label, value]).finish()
 }
 
 /// Returns the key of an idempotency key. Three names would be too long, so it is a digest.
-pub(crate) fn owner(tenant: Option<&Name>, kind: &Name, idempotency_key: &Name) -> Vec<u8> {
+pub(crate) fn owner(tenant: Option<&Name>, kind: &Name, idempotency_key: &Name) -> IVec {
     let mut digest = Sha256::new();
     digest.update([u8::from(tenant.is_some())]);
     for name in tenant.into_iter().chain([kind, idempotency_key]) {
         update(&mut digest, name);
     }
-    let mut key = OWNERS.to_vec();
-    key.extend_from_slice(&digest.finalize());
-    key
+    Key::new(OWNERS).with(&digest.finalize()).finish()
 }
 
 /// Returns a key as people read it in a message.
@@ -142,29 +168,8 @@ pub(crate) fn show(key: &[u8]) -> String {
     }
 }
 
-fn push_names(key: &mut Vec<u8>, names: &[&Name]) {
-    let len = names.iter().map(|name| name.len()).sum::<usize>();
-    if len <= NAME_BYTES_MAX {
-        for name in names {
-            key.push(u8::try_from(name.len()).unwrap_or(DIGEST));
-            key.extend_from_slice(name.as_bytes());
-        }
-        return;
-    }
-    let mut digest = Sha256::new();
-    for name in names {
-        update(&mut digest, name);
-    }
-    key.push(DIGEST);
-    key.extend_from_slice(&digest.finalize());
-}
-
 fn update(digest: &mut Sha256, name: &Name) {
     // The length in front keeps ("a", "bc") and ("ab", "c") apart.
     digest.update((name.len() as u64).to_be_bytes());
     digest.update(name.as_bytes());
-}
-
-fn push_id(key: &mut Vec<u8>, id: TaskId) {
-    key.extend_from_slice(id.as_uuid().as_bytes());
 }

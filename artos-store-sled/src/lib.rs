@@ -110,6 +110,7 @@
 
 mod block;
 mod builder;
+mod changes;
 mod codec;
 mod commit;
 mod disk;
@@ -130,6 +131,7 @@ mod payloads;
 mod poison;
 mod scan;
 mod store;
+mod sync;
 
 pub use builder::{Durability, SledStoreBuilder};
 pub use store::SledStore;

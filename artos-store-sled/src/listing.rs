@@ -69,7 +69,7 @@ fn counts(disk: &Disk, filter: &Filter) -> StoreResult<StateCounts> {
 
 /// Returns what the keys of the lists begin with that together hold all tasks a filter may want,
 /// each of them once.
-fn lists(filter: &Filter) -> Vec<Vec<u8>> {
+fn lists(filter: &Filter) -> Vec<IVec> {
     if let Some((label, value)) = filter.labels.first() {
         return vec![keys::label(label, value)];
     }
@@ -83,10 +83,10 @@ fn lists(filter: &Filter) -> Vec<Vec<u8>> {
         return wanted.map(keys::state).collect();
     }
     if !states.is_empty() && states.iter().all(|state| !state.is_terminal()) {
-        return vec![keys::LIVE.to_vec()];
+        return vec![IVec::from(keys::LIVE)];
     }
     if filter.kinds.is_empty() {
-        return vec![keys::TASKS.to_vec()];
+        return vec![IVec::from(keys::TASKS)];
     }
     let mut kinds: Vec<_> = filter.kinds.iter().map(keys::kind).collect();
     kinds.sort_unstable();
@@ -104,7 +104,7 @@ struct Matching<'a> {
 
 impl<'a> Matching<'a> {
     fn new(disk: &'a Disk, filter: &'a Filter, order: ListOrder, after: Option<TaskId>) -> Self {
-        let scan = |list: Vec<u8>| {
+        let scan = |list: IVec| {
             let after = after.map(|id| keys::listed(&list, id));
             Scan::new(disk, list, order, after).peekable()
         };
@@ -112,7 +112,7 @@ impl<'a> Matching<'a> {
     }
 
     /// Returns the next row of all lists, in the order of their ids.
-    fn next_row(&mut self) -> Option<StoreResult<(Vec<u8>, IVec)>> {
+    fn next_row(&mut self) -> Option<StoreResult<(IVec, IVec)>> {
         if let [list] = self.lists.as_mut_slice() {
             return list.next();
         }

@@ -67,10 +67,10 @@ impl Live {
     /// held one is gone.
     pub(crate) fn read(disk: &Disk, now: Timestamp) -> StoreResult<Self> {
         let mut live = Self::default();
-        let mut changed = Scan::new(disk, keys::RUNNING.to_vec(), ListOrder::OldestFirst, None);
+        let mut changed = Scan::new(disk, keys::RUNNING.into(), ListOrder::OldestFirst, None);
         let mut next_changed = changed.next().transpose()?;
         let records = InOrder::new(disk);
-        for row in Scan::new(disk, keys::LIVE.to_vec(), ListOrder::OldestFirst, None) {
+        for row in Scan::new(disk, keys::LIVE.into(), ListOrder::OldestFirst, None) {
             let (key, _) = row?;
             let id = keys::parse_id(&key).ok_or_else(|| corrupt(&key, "it names no task"))?;
             let Some((loaded, _)) = lookup::load(&records, id, Part::Record)? else {

@@ -86,7 +86,7 @@ impl Chunks {
     }
 
     /// Returns the keys of the chunks, in order.
-    pub(crate) fn keys(self, id: TaskId) -> impl Iterator<Item = Vec<u8>> {
+    pub(crate) fn keys(self, id: TaskId) -> impl Iterator<Item = IVec> {
         let count = u64::from(self.len).div_ceil(CONTENT_BYTES_MAX as u64);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         (0..count).map(move |index| keys::chunk(id, self.generation, index))

@@ -3,30 +3,26 @@
 //! A block that grows too large is split: evenly, so that both halves have room, unless rows were
 //! added behind the table's last, as new tasks are; then the block stays full.
 
-use std::{
-    collections::{BTreeMap, btree_map},
-    iter::Peekable,
-    ops::Range,
-};
+use std::{iter::Peekable, ops::Range};
 
 use artos_core::store::StoreResult;
 use sled::{Batch, IVec};
 
 use crate::{
     block::{self, Packer, Rows},
+    changes::Changes,
     disk::Disk,
     envelope::CONTENT_BYTES_MAX,
     keys,
 };
 
-/// What each changed key will hold; `None` if it goes.
-pub(crate) type Changes = BTreeMap<Vec<u8>, Option<IVec>>;
-type Rest<'a> = Peekable<btree_map::Iter<'a, Vec<u8>, Option<IVec>>>;
+/// The changes that are still to be written, in the order of their keys.
+type Rest<'a> = Peekable<std::vec::IntoIter<(&'a IVec, Option<&'a IVec>)>>;
 
 /// Returns what has to be written for changes to take effect.
 pub(crate) fn merge(disk: &Disk, changes: &Changes) -> StoreResult<Batch> {
     let mut batch = Batch::default();
-    let mut rest = changes.iter().peekable();
+    let mut rest = changes.sorted().into_iter().peekable();
     while let Some((key, value)) = rest.peek().copied() {
         if keys::is_row(key) {
             merge_block(disk, key, &mut rest, &mut batch)?;
@@ -34,8 +30,8 @@ pub(crate) fn merge(disk: &Disk, changes: &Changes) -> StoreResult<Batch> {
         }
         rest.next();
         match value {
-            Some(value) => batch.insert(key.as_slice(), value),
-            None => batch.remove(key.as_slice()),
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
         }
     }
     Ok(batch)
@@ -63,14 +59,14 @@ fn merge_block(
         let mut rows = Rows::open(block, value)?;
         while let Some((key, value)) = rows.next()? {
             while let Some((new_key, new)) = changed
-                && new_key.as_slice() < key
+                && new_key.as_ref() < key
             {
-                merged.push(new_key, new.as_deref());
+                merged.push(new_key, new.map(AsRef::as_ref));
                 changed = change();
             }
             match changed {
-                Some((new_key, new)) if new_key.as_slice() == key => {
-                    merged.push(key, new.as_deref());
+                Some((new_key, new)) if new_key.as_ref() == key => {
+                    merged.push(key, new.map(AsRef::as_ref));
                     changed = change();
                 }
                 _ => merged.push(key, Some(value)),
@@ -79,7 +75,7 @@ fn merge_block(
     }
     let kept = merged.rows.len();
     while let Some((new_key, new)) = changed {
-        merged.push(new_key, new.as_deref());
+        merged.push(new_key, new.map(AsRef::as_ref));
         changed = change();
     }
     let appended = next.is_none() && merged.rows.len() > kept;
@@ -99,21 +95,28 @@ fn merge_block(
 struct Merged<'a> {
     /// The keys, one behind the other.
     keys: Vec<u8>,
-    /// Where each row's key is, and its value.
-    rows: Vec<(Range<usize>, &'a [u8])>,
+    rows: Vec<MergedRow<'a>>,
     bytes: usize,
+}
+
+struct MergedRow<'a> {
+    /// Where the key is.
+    key: Range<usize>,
+    /// How much of the key is the same as in the row before.
+    shared: usize,
+    value: &'a [u8],
 }
 
 impl<'a> Merged<'a> {
     /// Adds a row; without a value it is gone.
     fn push(&mut self, key: &[u8], value: Option<&'a [u8]>) {
         let Some(value) = value else { return };
-        let last = self.rows.last().and_then(|(last, _)| self.keys.get(last.clone()));
+        let last = self.rows.last().and_then(|last| self.keys.get(last.key.clone()));
         let shared = last.map_or(0, |last| block::shared_len(last, key));
         self.bytes += block::row_len(key.len() - shared, value.len());
         let start = self.keys.len();
         self.keys.extend_from_slice(key);
-        self.rows.push((start..self.keys.len(), value));
+        self.rows.push(MergedRow { key: start..self.keys.len(), shared, value });
     }
 
     /// Packs the rows into blocks, the first of which has the key `block`.
@@ -124,8 +127,8 @@ impl<'a> Merged<'a> {
             self.bytes.div_ceil(self.bytes.div_ceil(CONTENT_BYTES_MAX).max(1))
         };
         let mut packer = Packer::new(block, target);
-        for (key, value) in self.rows {
-            packer.push(self.keys.get(key).unwrap_or_default(), value);
+        for MergedRow { key, shared, value } in self.rows {
+            packer.push(self.keys.get(key).unwrap_or_default(), shared, value);
         }
         packer.finish()
     }

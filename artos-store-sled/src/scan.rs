@@ -64,8 +64,10 @@ pub(crate) struct BlockCache {
 
 #[derive(Debug)]
 struct Cached {
-    /// The block; `None`: there is none in front of `next`.
-    block: Option<Block>,
+    /// The key of the block; nothing where there is none in front of `next`.
+    block: IVec,
+    /// Its rows.
+    rows: Vec<(IVec, IVec)>,
     /// The key of the block after it.
     next: Option<IVec>,
 }
@@ -83,18 +85,29 @@ impl BlockCache {
             }
             Entry::Vacant(entry) => entry.insert(Cached::read(disk, key)?),
         };
-        cached.block.as_ref().map_or(Ok(None), |block| find(block, key))
+        let found = cached.rows.binary_search_by(|(found, _)| found.as_ref().cmp(key));
+        Ok(found.ok().and_then(|at| cached.rows.get(at)).map(|(_, value)| value.clone()))
     }
 }
 
 impl Cached {
     fn read(disk: &Disk, key: &[u8]) -> StoreResult<Self> {
-        Ok(Self { block: disk.block_of(key)?, next: disk.block_after(key)?.map(|(next, _)| next) })
+        let next = disk.block_after(key)?.map(|(next, _)| next);
+        let Some((block, value)) = disk.block_of(key)? else {
+            return Ok(Self { block: IVec::default(), rows: Vec::new(), next });
+        };
+        let mut found = Vec::new();
+        let mut rows = Rows::open(&block, &value)?;
+        while let Some((key, content)) = rows.next()? {
+            let key = IVec::from(key);
+            found.push((key, value.subslice(rows.at().start, content.len())));
+        }
+        drop(rows);
+        Ok(Self { block, rows: found, next })
     }
 
     fn covers(&self, key: &[u8]) -> bool {
-        self.block.as_ref().is_none_or(|(block, _)| block.as_ref() <= key)
-            && self.next.as_ref().is_none_or(|next| key < next.as_ref())
+        self.block.as_ref() <= key && self.next.as_ref().is_none_or(|next| key < next.as_ref())
     }
 }
 
@@ -102,29 +115,24 @@ impl Cached {
 #[derive(Debug)]
 pub(crate) struct Scan<'a> {
     disk: &'a Disk,
-    prefix: Vec<u8>,
+    prefix: IVec,
     order: ListOrder,
     /// The last key that was seen, or where to start; not included.
-    from: Vec<u8>,
-    rows: VecDeque<(Vec<u8>, IVec)>,
+    from: IVec,
+    rows: VecDeque<(IVec, IVec)>,
     ended: bool,
 }
 
 impl<'a> Scan<'a> {
     /// Starts at one end of a list, or behind a key of it.
-    pub(crate) fn new(
-        disk: &'a Disk,
-        prefix: Vec<u8>,
-        order: ListOrder,
-        after: Option<Vec<u8>>,
-    ) -> Self {
+    pub(crate) fn new(disk: &'a Disk, prefix: IVec, order: ListOrder, after: Option<IVec>) -> Self {
         let from = after.unwrap_or_else(|| match order {
             ListOrder::OldestFirst => prefix.clone(),
             ListOrder::NewestFirst => {
                 // Longer than what may follow a prefix, and greater than all of it.
-                let mut end = prefix.clone();
+                let mut end = prefix.to_vec();
                 end.resize(prefix.len() + keys::KEY_BYTES_MAX, u8::MAX);
-                end
+                IVec::from(end)
             }
         });
         Self { disk, prefix, order, from, rows: VecDeque::new(), ended: false }
@@ -145,11 +153,9 @@ impl<'a> Scan<'a> {
                 ListOrder::OldestFirst => {
                     let next = self.disk.block_after(&found.0)?;
                     // A later block whose key is past the list's cannot hold anything of it.
-                    next.filter(|(key, _)| {
-                        key.as_ref() < self.prefix.as_slice() || key.starts_with(&self.prefix)
-                    })
+                    next.filter(|(key, _)| *key < self.prefix || key.starts_with(&self.prefix))
                 }
-                ListOrder::NewestFirst if found.0.as_ref() <= self.prefix.as_slice() => None,
+                ListOrder::NewestFirst if found.0 <= self.prefix => None,
                 ListOrder::NewestFirst => self.disk.block_before(&found.0)?,
             };
         }
@@ -164,7 +170,7 @@ impl<'a> Scan<'a> {
             if !key.starts_with(&self.prefix) {
                 continue;
             }
-            let key = key.to_vec();
+            let key = IVec::from(key);
             let content = value.subslice(rows.at().start, content.len());
             match self.order {
                 ListOrder::OldestFirst if key > self.from => self.rows.push_back((key, content)),
@@ -184,7 +190,7 @@ impl Disk {
 }
 
 impl Iterator for Scan<'_> {
-    type Item = StoreResult<(Vec<u8>, IVec)>;
+    type Item = StoreResult<(IVec, IVec)>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rows.is_empty() && !self.ended {
@@ -194,7 +200,7 @@ impl Iterator for Scan<'_> {
             }
         }
         let (key, value) = self.rows.pop_front()?;
-        self.from.clone_from(&key);
+        self.from = key.clone();
         Some(Ok((key, value)))
     }
 }
