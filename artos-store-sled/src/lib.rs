@@ -160,6 +160,7 @@ mod index;
 mod keys;
 mod listing;
 mod live;
+mod log;
 mod lookup;
 mod mark;
 mod merge;
