@@ -172,6 +172,9 @@ impl Drop for Committer {
     /// Waits for the group under way, so that the store can be opened again at once.
     fn drop(&mut self) {
         self.operations = None;
+        if self.disk.poison().check().is_err() {
+            self.disk.leave_as_it_is();
+        }
         if self.disk.poison().is_stuck() {
             // Whoever waits for a thread that is stuck gets stuck, too.
             return;
@@ -295,10 +298,10 @@ impl Writer {
     }
 
     fn write(&mut self, written: Written) -> StoreResult<()> {
-        let Written { mut batch, touched } = written;
+        let Written { mut batch, touched, bytes } = written;
         self.head.sequence += 1;
         batch.insert(keys::HEAD, self.head.seal());
-        self.disk.apply(batch)?;
+        self.disk.apply(batch, bytes)?;
         self.disk.show(&self.live, &touched, self.head.counts);
         Ok(())
     }

@@ -169,6 +169,7 @@ mod operations;
 mod payloads;
 mod poison;
 mod scan;
+mod sled_file;
 mod store;
 mod sync;
 mod watchdog;
