@@ -7,7 +7,7 @@ use std::{
 
 use crate::RustText;
 
-/// Folders that hold nothing a person wrote, at whatever depth they are.
+/// What holds nothing a person wrote, at whatever depth it is.
 const SKIPPED: [&str; 6] =
     [".git", ".venv", "target", "node_modules", "__pycache__", ".pytest_cache"];
 
@@ -61,7 +61,10 @@ impl Tree {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let path = folder.join(&name);
                 let kind = entry.file_type()?;
-                if kind.is_dir() && !SKIPPED.contains(&name.as_str()) {
+                if SKIPPED.contains(&name.as_str()) {
+                    // `.git` is a file in a second working tree.
+                    continue;
+                } else if kind.is_dir() {
                     folders.push(path);
                 } else if kind.is_file() {
                     // A file may vanish while it is looked at: an editor's, a tool's.
