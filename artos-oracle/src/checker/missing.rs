@@ -34,6 +34,10 @@ impl Checker {
         let Some(history) = self.tasks.get(&step.task).filter(|_| is_there(step.task)) else {
             return;
         };
+        // Another lease may have gone on from there, or have done the same on its own.
+        if history.leases.last_key_value().is_some_and(|(epoch, _)| *epoch != step.epoch) {
+            return;
+        }
         let happened = match step.outcome {
             OutcomeKind::Complete => {
                 history.ended.is_some_and(|ended| ended.output == step.payload)

@@ -60,6 +60,21 @@ fn i1_a_follow_up_task_is_there_if_and_only_if_its_stage_succeeded() {
 }
 
 #[test]
+fn a_follow_up_task_of_a_lease_that_others_followed_may_be_there_or_not() {
+    for is_there in [true, false] {
+        let mut story = Story::new();
+        story.submit(1).claim(1, 1, 1);
+        let call = story.ask_settle(1, 1, Advance, Some(("two", "first")));
+        let follow_up = Asks::FollowUp { of: id(1), task: Box::new(submitted(2)) };
+        story.tell(What::Asks(Asked { call, asks: follow_up }));
+        let stage = Some(String::from("two"));
+        let parent = Row { stage, checkpoint: Some(digest("first")), ..running(1, 3, 1) };
+        let rows = if is_there { vec![parent, row(2)] } else { vec![parent] };
+        story.crash_and_dump(&rows).is_fine();
+    }
+}
+
+#[test]
 fn i2_another_output_or_another_end_is_caught() {
     let told = || {
         let mut story = Story::new();
