@@ -1,13 +1,16 @@
 //! How a store is opened.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
-use artos_core::{Clock, SystemClock, notify::ChangeHub, store::StoreResult};
+use artos_core::{Clock, SystemClock, store::StoreResult};
 
-use crate::{SledStore, commit::Committer, disk::Disk, folder};
+use crate::{SledStore, commit::Committer};
 
 /// Bytes of the cache if nothing else is said. sled's own default is a whole gibibyte.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Bytes of a segment if nothing else is said: sled's own default.
+const SEGMENT_BYTES: usize = 512 * 1024;
 
 /// What an acknowledged change outlives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -34,12 +37,20 @@ pub(crate) struct Options {
     pub(crate) path: PathBuf,
     pub(crate) durability: Durability,
     pub(crate) cache_bytes: u64,
+    pub(crate) segment_bytes: usize,
+    pub(crate) accept_rollback: bool,
 }
 
 impl SledStoreBuilder {
     pub(crate) fn new(path: PathBuf) -> Self {
         let durability = Durability::default();
-        let options = Options { path, durability, cache_bytes: CACHE_BYTES };
+        let options = Options {
+            path,
+            durability,
+            cache_bytes: CACHE_BYTES,
+            segment_bytes: SEGMENT_BYTES,
+            accept_rollback: false,
+        };
         Self { options, clock: Box::new(SystemClock) }
     }
 
@@ -80,11 +91,6 @@ impl SledStoreBuilder {
     /// * [`Full`](artos_core::store::StoreError::Full) and
     ///   [`Unavailable`](artos_core::store::StoreError::Unavailable): the file system says no.
     pub fn open(self) -> StoreResult<SledStore> {
-        let (disk, leases) = Disk::open(&self.options)?;
-        let disk = Arc::new(disk);
-        let hub = ChangeHub::default();
-        let committer = Committer::start(Arc::clone(&disk), leases, self.clock, hub.clone())
-            .map_err(|error| folder::io_error("starting the commit thread", error))?;
-        Ok(SledStore::new(disk, committer, hub))
+        Committer::open(&self.options, self.clock).map(SledStore::new)
     }
 }

@@ -1,13 +1,17 @@
-//! Group commit: one thread applies whatever operations have gathered, and makes them durable once.
+//! Group commit: one thread applies whatever operations have gathered, and another one makes them
+//! durable, once for all.
 //!
 //! An operation is answered only after its group is durable. There is no timer: a lone operation is
-//! committed at once, and a busy disk makes large groups.
+//! committed at once, and a busy disk makes large groups. While one group is made durable, the next
+//! one is applied, and no more than that.
 
 use std::{
-    io,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, mpsc},
-    thread::{self, JoinHandle},
+    sync::{
+        Arc,
+        mpsc::{self, SyncSender},
+    },
+    thread::JoinHandle,
 };
 
 use artos_core::{
@@ -17,7 +21,19 @@ use artos_core::{
 };
 use tokio::sync::{oneshot, watch};
 
-use crate::{disk::Disk, group::Leases, tables::Tables};
+use crate::{
+    builder::Options,
+    disk::Disk,
+    folder::{self, Folder},
+    group::{Group, Written},
+    head::Head,
+    keys,
+    live::Live,
+    mark::Mark,
+    news::News,
+    operations::Operations,
+    sync::Syncer,
+};
 
 /// Most operations in one group.
 const GROUP_OPERATIONS_MAX: usize = 256;
@@ -25,33 +41,66 @@ const GROUP_OPERATIONS_MAX: usize = 256;
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Applies an operation, and returns how to answer it once the group is durable, or is not.
-type Operation = Box<dyn FnOnce(&mut Tables<'_>, Timestamp) -> Answer + Send>;
-type Answer = Box<dyn FnOnce(Result<(), StoreError>)>;
+type Operation = Box<dyn FnOnce(&mut Operations<'_>, Timestamp) -> Answer + Send>;
 
-/// The callers' end of the commit thread.
+/// Answers an operation.
+pub(crate) type Answer = Box<dyn FnOnce(StoreResult<()>) + Send>;
+
+/// A group that was applied, and is not durable yet.
+pub(crate) struct Applied {
+    /// The sequence number of the last group that changed anything.
+    pub(crate) sequence: u64,
+    /// How many groups readers may have seen.
+    pub(crate) count: u64,
+    pub(crate) news: News,
+    pub(crate) answers: Vec<Answer>,
+}
+
+/// The callers' end of the threads.
 #[derive(Debug)]
 pub(crate) struct Committer {
     disk: Arc<Disk>,
+    hub: ChangeHub,
     operations: Option<mpsc::Sender<Operation>>,
     durable: watch::Receiver<u64>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Committer {
-    /// Starts the thread; it ends when the committer is dropped.
-    pub(crate) fn start(
-        disk: Arc<Disk>,
-        leases: Leases,
-        clock: Box<dyn Clock>,
-        hub: ChangeHub,
-    ) -> io::Result<Self> {
+    /// Opens a store and starts its threads, which end when the committer is dropped.
+    pub(crate) fn open(options: &Options, clock: Box<dyn Clock>) -> StoreResult<Self> {
+        let folder = Folder::open(&options.path)?;
+        let mark = Mark::open(folder.path())?;
+        let (disk, head) = Disk::open(folder, options)?;
+        let mut head = check(&disk, head, &mark, options)?;
+        let disk = Arc::new(disk);
+        let live = Live::read(&disk, clock.now())?;
+        let running: Vec<_> = live.all_running().keys().copied().collect();
+        disk.show(&live, &running, head.counts);
+        head.store = mark.store();
+        let hub = ChangeHub::default();
         let (operations, receiver) = mpsc::channel();
-        let (durable_sender, durable) = watch::channel(disk.applied());
-        let mut writer =
-            Writer { disk: Arc::clone(&disk), leases, clock, hub, durable: durable_sender };
-        let run = move || writer.run(&receiver);
-        let thread = thread::Builder::new().name(String::from("artos-sled-commit")).spawn(run)?;
-        Ok(Self { disk, operations: Some(operations), durable, thread: Some(thread) })
+        // Handed over hand to hand: see `Writer::run`.
+        let (applied, groups) = mpsc::sync_channel(0);
+        let (mut syncer, durable) = Syncer::new(Arc::clone(&disk), mark, hub.clone());
+        let mut writer = Writer { disk: Arc::clone(&disk), live, head, clock, applied };
+        if writer.head.sequence == 0 {
+            writer.write(Written::default())?;
+            syncer.sync(writer.head.sequence, disk.applied())?;
+        }
+        let threads = vec![
+            start("artos-sled-commit", move || writer.run(&receiver))?,
+            start("artos-sled-sync", move || syncer.run(&groups))?,
+        ];
+        Ok(Self { disk, hub, operations: Some(operations), durable, threads })
+    }
+
+    pub(crate) const fn disk(&self) -> &Arc<Disk> {
+        &self.disk
+    }
+
+    pub(crate) const fn hub(&self) -> &ChangeHub {
+        &self.hub
     }
 
     /// Runs an operation in the next group, and returns its answer once the group is durable.
@@ -61,13 +110,13 @@ impl Committer {
     /// Dropping the future after its first poll does not take the operation back.
     pub(crate) async fn change<T: Send + 'static>(
         &self,
-        operation: impl FnOnce(&mut Tables<'_>, Timestamp) -> StoreResult<T> + Send + 'static,
+        operation: impl FnOnce(&mut Operations<'_>, Timestamp) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         self.disk.poison().check()?;
         let (sender, answer) = oneshot::channel();
-        let operation: Operation = Box::new(move |tables, now| {
-            let answer = tables.run(|tables| operation(tables, now));
-            Box::new(move |committed| {
+        let operation: Operation = Box::new(move |operations, now| {
+            let answer = operations.run(|operations| operation(operations, now));
+            Box::new(move |committed: StoreResult<()>| {
                 // Nobody may be waiting any more.
                 let _ = sender.send(committed.and(answer));
             })
@@ -82,7 +131,7 @@ impl Committer {
         }
     }
 
-    /// Returns why the thread dropped an operation. The cause is known once the thread has ended.
+    /// Returns why an operation was dropped. The cause is known once the threads have ended.
     async fn ended(&self) -> StoreError {
         let _ = self.durable.clone().wait_for(|_| false).await;
         self.disk.poison().error()
@@ -103,59 +152,100 @@ impl Drop for Committer {
     /// Waits for the group under way, so that the store can be opened again at once.
     fn drop(&mut self) {
         self.operations = None;
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // Panics were caught in the thread.
             let _ = thread.join();
         }
     }
 }
 
+fn start(name: &str, run: impl FnOnce() + Send + 'static) -> StoreResult<JoinHandle<()>> {
+    let thread = std::thread::Builder::new().name(String::from(name)).spawn(run);
+    thread.map_err(|error| folder::io_error(&format!("starting the thread {name}"), error))
+}
+
+/// Refuses a tree that belongs to another store, or that went back behind its mark.
+fn check(disk: &Disk, head: Head, mark: &Mark, options: &Options) -> StoreResult<Head> {
+    folder::check_format(head.format)?;
+    let shown = disk.folder().path().display();
+    if head.sequence > 0 && head.store != mark.store() {
+        let message = format!(
+            "{} belongs to another store than the other files of {shown}; restore all files of \
+             the folder from the same backup",
+            mark.path().display()
+        );
+        return Err(StoreError::Corrupt { message });
+    }
+    if head.sequence < mark.sequence() && !options.accept_rollback {
+        let message = format!(
+            "{shown} came back older than what it had acknowledged: it holds {} groups of \
+             changes, and {} were acknowledged; restore it from a backup, or go on with what is \
+             left by opening it with `accept_rollback` or after `artos-sled accept {shown}`",
+            head.sequence,
+            mark.sequence()
+        );
+        return Err(StoreError::Corrupt { message });
+    }
+    Ok(head)
+}
+
 /// What the thread owns.
 struct Writer {
     disk: Arc<Disk>,
-    leases: Leases,
+    live: Live,
+    head: Head,
     clock: Box<dyn Clock>,
-    hub: ChangeHub,
-    durable: watch::Sender<u64>,
+    applied: SyncSender<Applied>,
 }
 
 impl Writer {
     fn run(&mut self, operations: &mpsc::Receiver<Operation>) {
         while let Ok(first) = operations.recv() {
-            let committed = catch_unwind(AssertUnwindSafe(|| self.commit(first, operations)));
-            if let Err(panic) = committed {
-                // Answers that were not sent are dropped, and their callers find the cause.
-                self.disk.poison().panic("committing", &*panic);
-            }
-            if self.disk.poison().check().is_err() {
-                // Callers find the channel closed, and the cause.
+            let applied = catch_unwind(AssertUnwindSafe(|| self.apply(first, operations)));
+            let applied = match applied {
+                Ok(applied) => applied,
+                Err(panic) => {
+                    // Answers that were not sent are dropped, and their callers find the cause.
+                    self.disk.poison().panic("committing", &*panic);
+                    return;
+                }
+            };
+            // While the group before is made durable, this waits, and the next one gathers.
+            if self.applied.send(applied).is_err() || self.disk.poison().check().is_err() {
                 return;
             }
         }
     }
 
-    /// Commits one group and answers its operations.
-    fn commit(&mut self, first: Operation, operations: &mpsc::Receiver<Operation>) {
-        let mut tables = Tables::new(&self.disk, &mut self.leases);
+    /// Applies one group; it is answered once it is durable.
+    fn apply(&mut self, first: Operation, operations: &mpsc::Receiver<Operation>) -> Applied {
+        let group = Group::new(&self.disk, &mut self.live, &mut self.head.counts);
+        let mut running = Operations::new(group);
         let mut answers = Vec::new();
         let mut next = Some(first);
         while let Some(operation) = next {
-            answers.push(operation(&mut tables, self.clock.now()));
+            answers.push(operation(&mut running, self.clock.now()));
             let has_room =
-                answers.len() < GROUP_OPERATIONS_MAX && tables.group.bytes() < GROUP_BYTES_MAX;
+                answers.len() < GROUP_OPERATIONS_MAX && running.group.bytes() < GROUP_BYTES_MAX;
             next = if has_room { operations.try_recv().ok() } else { None };
         }
-        let Tables { group, news } = tables;
-        let committed = group.commit();
-        if committed.is_ok() {
-            self.durable.send_replace(self.disk.applied());
-            news.publish(&self.hub);
+        let Operations { group, news } = running;
+        let written = group.write().and_then(|written| match written {
+            Some(written) => self.write(written),
+            None => Ok(()),
+        });
+        if let Err(error) = written {
+            self.disk.poison().stop(&error);
         }
-        for answer in answers {
-            answer(match &committed {
-                Ok(()) => Ok(()),
-                Err(_) => Err(self.disk.poison().error()),
-            });
-        }
+        Applied { sequence: self.head.sequence, count: self.disk.applied(), news, answers }
+    }
+
+    fn write(&mut self, written: Written) -> StoreResult<()> {
+        let Written { mut batch, touched } = written;
+        self.head.sequence += 1;
+        batch.insert(keys::HEAD, self.head.seal());
+        self.disk.apply(batch)?;
+        self.disk.show(&self.live, &touched, self.head.counts);
+        Ok(())
     }
 }

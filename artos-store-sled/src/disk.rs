@@ -1,29 +1,36 @@
 //! sled behind its guard rails: what is written, when it counts as durable, and what stops it all.
 
 use std::{
+    collections::HashMap,
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
-use artos_core::store::{StoreError, StoreResult};
+use artos_core::{
+    model::{StateCounts, TaskId},
+    store::{StoreError, StoreResult},
+};
 use sled::{Batch, Db, IVec, Tree};
+use uuid::Uuid;
 
 use crate::{
     builder::{Durability, Options},
-    envelope::{self, Sort, corrupt},
+    envelope::corrupt,
     folder::{self, FORMAT, Folder},
-    group::Leases,
-    index, keys,
-    lookup::Lookup,
+    head::{Counts, Head},
+    keys,
+    live::Live,
+    lookup::{Loaded, Lookup},
     poison::{Poison, panic_message},
 };
 
 /// How often sled's background thread runs, in milliseconds. It cleans the file up behind the
 /// writers; without it a store takes about twice the room. Durability does not depend on it.
 const CLEAN_EVERY_MS: u64 = 200;
-/// Commits between two looks for files that must not exist.
-const COMMITS_PER_BLOB_CHECK: u64 = 64;
 
 /// An open store on disk.
 #[derive(Debug)]
@@ -33,19 +40,26 @@ pub(crate) struct Disk {
     data_file: File,
     folder: Folder,
     durability: Durability,
-    /// Commits that readers may have seen.
+    /// Groups of changes that readers may have seen.
     applied: AtomicU64,
+    visible: RwLock<Visible>,
     poison: Poison,
 }
 
+/// What readers need besides the tree.
+#[derive(Debug, Default)]
+struct Visible {
+    running: HashMap<TaskId, Arc<Loaded>>,
+    counts: Counts,
+}
+
 impl Disk {
-    /// Opens a folder, and returns which leases are held.
-    pub(crate) fn open(options: &Options) -> StoreResult<(Self, Leases)> {
-        let folder = Folder::open(&options.path)?;
+    /// Opens the tree in a folder, and returns its head.
+    pub(crate) fn open(folder: Folder, options: &Options) -> StoreResult<(Self, Head)> {
         let shown = folder.path().display().to_string();
         let failed = |doing: &str, error| folder::io_error(&format!("{doing} {shown}"), error);
         refuse_blobs(&folder).map_err(|error| failed("reading", error))??;
-        let db = open_sled(&folder, options.cache_bytes)?;
+        let db = open_sled(&folder, options)?;
         folder.sync_all().map_err(|error| failed("syncing", error))?;
         let data_file = folder.data_file().map_err(|error| failed("opening", error))?;
         let disk = Self {
@@ -54,11 +68,23 @@ impl Disk {
             folder,
             durability: options.durability,
             applied: AtomicU64::new(0),
+            visible: RwLock::default(),
             poison: Poison::default(),
         };
-        disk.check_or_write_format()?;
-        let leases = disk.leases()?;
-        Ok((disk, leases))
+        let head = disk.read_head()?;
+        Ok((disk, head))
+    }
+
+    /// Reads the head; a tree that has none yet is empty.
+    fn read_head(&self) -> StoreResult<Head> {
+        if let Some(value) = self.value(keys::HEAD)? {
+            return Head::open(&value);
+        }
+        if let Some(key) = self.db.iter().keys().next() {
+            let key = key.map_err(|error| self.failed("reading", &error))?;
+            return Err(corrupt(&key, "there are keys, and no head"));
+        }
+        Ok(Head { format: FORMAT, store: Uuid::nil(), sequence: 0, counts: Counts::default() })
     }
 
     pub(crate) fn tree(&self) -> &Tree {
@@ -73,74 +99,74 @@ impl Disk {
         &self.poison
     }
 
-    /// Poisons the store after an error of sled.
-    pub(crate) fn failed(&self, doing: &str, error: &sled::Error) -> StoreError {
-        self.poison.sled(doing, error)
-    }
-
-    /// Returns how many commits a reader may have seen.
+    /// Returns how many groups of changes readers may have seen.
     pub(crate) fn applied(&self) -> u64 {
         self.applied.load(Ordering::SeqCst)
     }
 
-    /// Writes a batch, and returns when it is as durable as was asked for.
-    pub(crate) fn commit(&self, batch: Batch) -> StoreResult<()> {
+    /// Turns an error of sled into one of the store, which stops unless it was only a request.
+    pub(crate) fn failed(&self, doing: &str, error: &sled::Error) -> StoreError {
+        self.poison.sled(doing, error)
+    }
+
+    /// Returns the value of a key that is not a row's.
+    pub(crate) fn value(&self, key: &[u8]) -> StoreResult<Option<IVec>> {
+        self.db.get(key).map_err(|error| self.failed("reading", &error))
+    }
+
+    /// Returns how many tasks are in each state.
+    pub(crate) fn counts(&self) -> StateCounts {
+        self.visible.read().unwrap_or_else(PoisonError::into_inner).counts.0
+    }
+
+    /// Lets readers see which tasks run, of those that changed.
+    pub(crate) fn show(&self, live: &Live, touched: &[TaskId], counts: Counts) {
+        let mut visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
+        visible.counts = counts;
+        for id in touched {
+            match live.running(*id) {
+                Some(task) => visible.running.insert(*id, Arc::clone(task)),
+                None => visible.running.remove(id),
+            };
+        }
+    }
+
+    /// Writes a batch; it may be seen from here on, and is not durable yet.
+    pub(crate) fn apply(&self, batch: Batch) -> StoreResult<()> {
         self.poison.check()?;
         // Counted before it can be seen, so that no reader takes it for durable too early.
-        let number = self.applied.fetch_add(1, Ordering::SeqCst) + 1;
-        self.db.apply_batch(batch).map_err(|error| self.failed("writing", &error))?;
+        self.applied.fetch_add(1, Ordering::SeqCst);
+        self.db.apply_batch(batch).map_err(|error| self.failed("writing", &error))
+    }
+
+    /// Returns when all that was applied is as durable as was asked for.
+    pub(crate) fn sync(&self) -> StoreResult<()> {
         self.db.flush().map_err(|error| self.failed("flushing", &error))?;
         if self.durability == Durability::Power {
             // sled's flush ends in the memory of the operating system; only this reaches the disk.
             self.data_file.sync_data().map_err(|error| self.poison.io("syncing", &error))?;
         }
-        if number % COMMITS_PER_BLOB_CHECK == 1 {
-            self.check_blobs()?;
-        }
         Ok(())
     }
 
-    fn check_blobs(&self) -> StoreResult<()> {
+    /// Makes sure that sled keeps nothing outside its data file.
+    pub(crate) fn check_blobs(&self) -> StoreResult<()> {
         match self.folder.blob() {
             Ok(None) => Ok(()),
             Ok(Some(name)) => Err(self.poison.blob(format!("sled wrote blobs/{name}"))),
             Err(error) => Err(self.poison.io("reading blobs", &error)),
         }
     }
-
-    fn check_or_write_format(&self) -> StoreResult<()> {
-        if let Some(value) = self.value(keys::FORMAT)? {
-            let content = envelope::open_as(keys::FORMAT, &value, Sort::Format)?;
-            let found = <[u8; 4]>::try_from(content);
-            let found = found.map_err(|_| corrupt(keys::FORMAT, "it is not a format"))?;
-            return folder::check_format(u32::from_be_bytes(found));
-        }
-        if let Some(key) = self.db.iter().keys().next() {
-            let key = key.map_err(|error| self.failed("reading", &error))?;
-            return Err(corrupt(&key, "there are keys, and none that says their format"));
-        }
-        let value = envelope::seal(keys::FORMAT, Sort::Format, &FORMAT.to_be_bytes());
-        let mut batch = Batch::default();
-        batch.insert(keys::FORMAT, value);
-        self.commit(batch)
-    }
-
-    /// Reads which leases are held. It takes as long as there are tasks that are not terminal.
-    fn leases(&self) -> StoreResult<Leases> {
-        let mut leases = Leases::new();
-        for entry in self.db.scan_prefix(keys::LIVE) {
-            let (key, value) = entry.map_err(|error| self.failed("reading", &error))?;
-            let id = key.strip_prefix(keys::LIVE).and_then(keys::parse_id);
-            let id = id.ok_or_else(|| corrupt(&key, "the key does not name a task"))?;
-            leases.extend(index::parse_lease(&key, &value)?.map(|until| (until, id)));
-        }
-        Ok(leases)
-    }
 }
 
 impl Lookup for Disk {
+    fn running(&self, id: TaskId) -> Option<Arc<Loaded>> {
+        let visible = self.visible.read().unwrap_or_else(PoisonError::into_inner);
+        visible.running.get(&id).map(Arc::clone)
+    }
+
     fn value(&self, key: &[u8]) -> StoreResult<Option<IVec>> {
-        self.db.get(key).map_err(|error| self.failed("reading", &error))
+        if keys::is_row(key) { self.row(key) } else { Self::value(self, key) }
     }
 }
 
@@ -155,13 +181,14 @@ fn refuse_blobs(folder: &Folder) -> std::io::Result<StoreResult<()>> {
 }
 
 /// Opens sled's database in a folder whose lock is ours.
-fn open_sled(folder: &Folder, cache_bytes: u64) -> StoreResult<sled::Db> {
+fn open_sled(folder: &Folder, options: &Options) -> StoreResult<sled::Db> {
     let shown = folder.path().display().to_string();
     let mut tries_left = TRIES;
     loop {
         let config = sled::Config::new()
             .path(folder.path())
-            .cache_capacity(cache_bytes)
+            .cache_capacity(options.cache_bytes)
+            .segment_size(options.segment_bytes)
             .flush_every_ms(Some(CLEAN_EVERY_MS));
         // A file that is damaged in an unusual way makes sled panic.
         match catch_unwind(AssertUnwindSafe(|| config.open())) {

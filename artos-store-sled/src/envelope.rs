@@ -19,23 +19,16 @@ const VERSION: u8 = 1;
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sort {
-    /// The format of the store.
-    Format = 1,
-    /// A task's record.
-    Record = 2,
-    /// Where the chunks of a record are that is too large for one value.
-    SpilledRecord = 3,
+    /// The head of the store.
+    Head = 1,
+    /// Rows that stand next to each other.
+    Block = 2,
     /// A piece of a payload or of a record.
-    Chunk = 4,
-    /// When the lease of a task lapses that is not terminal, if it has one.
-    Lease = 5,
-    /// Whose an idempotency key is.
-    Owner = 6,
+    Chunk = 3,
 }
 
 impl Sort {
-    const ALL: [Self; 6] =
-        [Self::Format, Self::Record, Self::SpilledRecord, Self::Chunk, Self::Lease, Self::Owner];
+    const ALL: [Self; 3] = [Self::Head, Self::Block, Self::Chunk];
 }
 
 /// Puts content into an envelope.

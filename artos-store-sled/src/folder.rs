@@ -8,7 +8,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artos_core::store::{StoreError, StoreResult};
+use artos_core::{
+    Random,
+    store::{StoreError, StoreResult},
+};
+
+use crate::mark::{self, Mark};
 
 /// The newest format this version reads and writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -41,6 +46,8 @@ impl Folder {
         }
         let lock = lock(path)?;
         if !marked {
+            let store = *Random::from_entropy().worker_id().as_uuid();
+            Mark::create(path, store).map_err(|error| failed("marking the folder", error))?;
             write_marker(path).map_err(|error| failed("marking the folder", error))?;
         }
         for parent in made {
@@ -145,7 +152,7 @@ fn refuse_foreign(path: &Path) -> StoreResult<()> {
     for entry in fs::read_dir(path).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
         // A process that was killed while it made the store leaves no more than these.
-        if name != LOCK && name != NEW_MARKER {
+        if name != LOCK && name != NEW_MARKER && name != mark::NAME {
             let name = name.to_string_lossy();
             let message = format!("{} holds `{name}` and is no store of ours", path.display());
             return Err(StoreError::Invalid { message });

@@ -2,184 +2,175 @@
 //!
 //! An operation that fails takes back what it changed, and nothing else of the group.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, btree_map},
-    iter::Peekable,
-};
+use std::{cell::RefCell, collections::BTreeSet, sync::Arc};
 
-use artos_core::{Timestamp, model::TaskId, store::StoreResult};
+use artos_core::{
+    model::{ListOrder, TaskId, TaskState},
+    store::StoreResult,
+};
 use sled::{Batch, IVec};
 
-use crate::{disk::Disk, lookup::Lookup};
-
-/// Running tasks by the time their lease lapses; as many as run at once, so they are in memory.
-pub(crate) type Leases = BTreeSet<(Timestamp, TaskId)>;
+use crate::{
+    changes::Changes,
+    disk::Disk,
+    head::Counts,
+    keys,
+    live::{Live, Place},
+    lookup::{Loaded, Lookup},
+    merge,
+    scan::{BlockCache, Scan},
+};
 
 /// The changes of a group.
 #[derive(Debug)]
 pub(crate) struct Group<'a> {
     disk: &'a Disk,
-    leases: &'a mut Leases,
-    /// What each changed key will hold; `None` if it goes.
-    changes: BTreeMap<Vec<u8>, Option<IVec>>,
-    bytes: usize,
+    pub(crate) live: &'a mut Live,
+    counts: &'a mut Counts,
+    changes: Changes,
+    blocks: RefCell<BlockCache>,
+    /// Running tasks that changed.
+    touched: Vec<TaskId>,
+    /// How many changes earlier operations made.
+    kept: usize,
     /// How to take back what the current operation did, in the order it was done.
     undo: Vec<Undo>,
 }
 
 #[derive(Debug)]
 enum Undo {
-    /// The key was changed to this before, or not at all.
-    Key(Vec<u8>, Option<Option<IVec>>),
-    /// The lease of the task was moved from one time to another.
-    Lease(TaskId, Option<Timestamp>, Option<Timestamp>),
+    /// A pending task was put to where it waits, or taken away from there.
+    Place(Place, bool),
+    /// A task that runs, or did, was this.
+    Run(TaskId, Option<Arc<Loaded>>),
+    /// A task was counted in the second state instead of the first.
+    Count(Option<TaskState>, Option<TaskState>),
+}
+
+/// What a group comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// What goes to the tree.
+    pub(crate) batch: Batch,
+    /// Running tasks that changed.
+    pub(crate) touched: Vec<TaskId>,
 }
 
 impl<'a> Group<'a> {
-    pub(crate) const fn new(disk: &'a Disk, leases: &'a mut Leases) -> Self {
-        Self { disk, leases, changes: BTreeMap::new(), bytes: 0, undo: Vec::new() }
+    pub(crate) fn new(disk: &'a Disk, live: &'a mut Live, counts: &'a mut Counts) -> Self {
+        Self {
+            disk,
+            live,
+            counts,
+            changes: Changes::default(),
+            blocks: RefCell::default(),
+            touched: Vec::new(),
+            kept: 0,
+            undo: Vec::new(),
+        }
     }
 
-    /// Returns how many bytes the group will write.
+    /// Returns how many bytes the group has changed.
     pub(crate) const fn bytes(&self) -> usize {
-        self.bytes
+        self.changes.bytes()
     }
 
     /// Sets the value of a key.
-    pub(crate) fn put(&mut self, key: Vec<u8>, value: impl Into<IVec>) {
-        let value = value.into();
-        self.bytes += key.len() + value.len();
-        self.change(key, Some(value));
+    pub(crate) fn put(&mut self, key: IVec, value: impl Into<IVec>) {
+        self.changes.set(key, Some(value.into()));
     }
 
     /// Removes a key that exists.
-    pub(crate) fn remove(&mut self, key: Vec<u8>) {
-        self.bytes += key.len();
-        self.change(key, None);
+    pub(crate) fn remove(&mut self, key: IVec) {
+        self.changes.set(key, None);
     }
 
-    fn change(&mut self, key: Vec<u8>, value: Option<IVec>) {
-        let before = self.changes.insert(key.clone(), value);
-        self.undo.push(Undo::Key(key, before));
+    /// Puts a pending task where it waits, or takes it away from there.
+    pub(crate) fn place(&mut self, place: Place, here: bool) {
+        self.live.place(Some(place.clone()), here);
+        self.undo.push(Undo::Place(place, here));
     }
 
-    /// Moves a lease from one time to another; `None` is no lease.
-    pub(crate) fn move_lease(
-        &mut self,
-        id: TaskId,
-        from: Option<Timestamp>,
-        to: Option<Timestamp>,
-    ) {
-        move_lease(self.leases, id, from, to);
-        self.undo.push(Undo::Lease(id, from, to));
+    /// Sets what a running task is; `None`: it does not run.
+    pub(crate) fn run(&mut self, id: TaskId, task: Option<Arc<Loaded>>) {
+        let before = self.live.run(id, task);
+        self.undo.push(Undo::Run(id, before));
+        self.touched.push(id);
     }
 
-    /// Returns the running task whose lease lapses first, and when.
-    pub(crate) fn first_lease(&self) -> Option<(Timestamp, TaskId)> {
-        self.leases.first().copied()
+    /// Counts a task in another state; `None` is outside the store.
+    pub(crate) fn count(&mut self, from: Option<TaskState>, to: Option<TaskState>) {
+        self.counts.move_one(from, to);
+        self.undo.push(Undo::Count(from, to));
     }
 
     /// Keeps what the operation did.
     pub(crate) fn keep(&mut self) {
+        self.kept = self.changes.len();
         self.undo.clear();
     }
 
     /// Takes back what the operation did.
     pub(crate) fn take_back(&mut self) {
+        self.changes.truncate(self.kept);
         for undo in std::mem::take(&mut self.undo).into_iter().rev() {
             match undo {
-                Undo::Key(key, Some(before)) => {
-                    self.changes.insert(key, before);
+                Undo::Place(place, here) => self.live.place(Some(place), !here),
+                Undo::Run(id, before) => {
+                    self.live.run(id, before);
                 }
-                Undo::Key(key, None) => {
-                    self.changes.remove(&key);
-                }
-                Undo::Lease(id, from, to) => move_lease(self.leases, id, to, from),
+                Undo::Count(from, to) => self.counts.move_one(to, from),
             }
         }
     }
 
-    /// Returns the keys that begin with `prefix`, in order, from `from` on.
-    pub(crate) fn scan(&self, prefix: &[u8], from: &[u8]) -> Scan<'_> {
-        Scan {
-            disk: self.disk,
-            prefix: prefix.to_vec(),
-            stored: self.disk.tree().range(from.to_vec()..).peekable(),
-            changed: self.changes.range(from.to_vec()..).peekable(),
-        }
-    }
-
-    /// Writes the group, and returns when it is as durable as the store makes it.
-    pub(crate) fn commit(self) -> StoreResult<()> {
-        if self.changes.is_empty() {
-            return Ok(());
-        }
-        let mut batch = Batch::default();
-        for (key, value) in self.changes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
+    /// Returns up to `limit` keys that begin with `prefix`, in order.
+    pub(crate) fn first_keys(&self, prefix: &IVec, limit: usize) -> StoreResult<Vec<IVec>> {
+        let sorted = self.changes.sorted();
+        let mut keys: BTreeSet<IVec> = sorted
+            .into_iter()
+            .filter(|(key, value)| value.is_some() && key.starts_with(prefix))
+            .map(|(key, _)| key.clone())
+            .collect();
+        let stored = Scan::new(self.disk, prefix.clone(), ListOrder::OldestFirst, None);
+        let mut taken = 0;
+        for row in stored {
+            let (key, _) = row?;
+            if !matches!(self.changes.get(&key), Some(None)) {
+                keys.insert(key);
+                taken += 1;
+            }
+            if taken == limit {
+                break;
             }
         }
-        self.disk.commit(batch)
+        Ok(keys.into_iter().take(limit).collect())
+    }
+
+    /// Turns the group into what is written for it; `None` if it changed nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt`](artos_core::store::StoreError::Corrupt) if a block that changes makes no sense.
+    pub(crate) fn write(self) -> StoreResult<Option<Written>> {
+        if self.changes.len() == 0 {
+            return Ok(None);
+        }
+        let batch = merge::merge(self.disk, &self.changes)?;
+        Ok(Some(Written { batch, touched: self.touched }))
     }
 }
 
 impl Lookup for Group<'_> {
+    fn running(&self, id: TaskId) -> Option<Arc<Loaded>> {
+        self.live.running(id).map(Arc::clone)
+    }
+
     fn value(&self, key: &[u8]) -> StoreResult<Option<IVec>> {
         match self.changes.get(key) {
-            Some(value) => Ok(value.clone()),
+            Some(value) => Ok(value.cloned()),
+            None if keys::is_row(key) => self.blocks.borrow_mut().row(self.disk, key),
             None => self.disk.value(key),
-        }
-    }
-}
-
-fn move_lease(leases: &mut Leases, id: TaskId, from: Option<Timestamp>, to: Option<Timestamp>) {
-    if let Some(from) = from {
-        leases.remove(&(from, id));
-    }
-    leases.extend(to.map(|to| (to, id)));
-}
-
-/// The keys of the tree as they will be once the group is written.
-pub(crate) struct Scan<'a> {
-    disk: &'a Disk,
-    prefix: Vec<u8>,
-    stored: Peekable<sled::Iter>,
-    changed: Peekable<btree_map::Range<'a, Vec<u8>, Option<IVec>>>,
-}
-
-impl Iterator for Scan<'_> {
-    type Item = StoreResult<Vec<u8>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let stored = match self.stored.peek() {
-                Some(Ok((key, _))) => Some(key.clone()),
-                Some(Err(error)) => return Some(Err(self.disk.failed("reading", error))),
-                None => None,
-            };
-            let changed = self.changed.peek().copied();
-            let stored_first = match (&stored, changed) {
-                (Some(stored), Some((changed, _))) => stored.as_ref() < changed.as_slice(),
-                (Some(_), None) => true,
-                (None, _) => false,
-            };
-            let key = if stored_first {
-                self.stored.next();
-                stored?.to_vec()
-            } else {
-                let (key, value) = self.changed.next()?;
-                if stored.is_some_and(|stored| stored.as_ref() == key.as_slice()) {
-                    self.stored.next();
-                }
-                if value.is_none() {
-                    // The group removes it.
-                    continue;
-                }
-                key.clone()
-            };
-            return key.starts_with(&self.prefix).then_some(Ok(key));
         }
     }
 }

@@ -1,151 +1,86 @@
 //! The orders in which tasks are looked for, and the only place that writes them.
 
 use artos_core::{
-    Timestamp,
     model::{TaskId, TaskRecord, TaskState},
-    store::{StoreError, StoreResult},
+    store::StoreResult,
 };
 
-use crate::{
-    envelope::{self, Sort, corrupt},
-    group::Group,
-    keys,
-};
+use sled::IVec;
+
+use crate::{envelope::corrupt, group::Group, keys, live::Place};
 
 /// Moves a task in all indexes from where one record is listed to where another is; `None` is
 /// outside the store.
 pub(crate) fn place(group: &mut Group<'_>, from: Option<&TaskRecord>, to: Option<&TaskRecord>) {
-    let (old, new) = (from.map(keys_of), to.map(keys_of));
-    let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
-    for key in old.iter().filter(|key| !new.contains(key)) {
-        group.remove(key.clone());
-    }
-    for key in new.iter().filter(|key| !old.contains(key)) {
-        group.put(key.clone(), Vec::new());
-    }
-    place_lease(group, from, to);
-}
-
-/// Returns the keys without a value that list a record.
-fn keys_of(record: &TaskRecord) -> Vec<Vec<u8>> {
-    let mut keys = Vec::with_capacity(3);
-    if let Some(tenant) = &record.tenant {
-        keys.push(keys::listed(&keys::tenant(tenant), record.id));
-    }
-    match record.state {
-        TaskState::Pending => {
-            let TaskRecord { queue, priority, run_at, id, .. } = record;
-            keys.push(keys::ready(queue, *priority, *run_at, *id));
-        }
-        TaskState::Running => {}
-        state => {
-            keys.extend(record.finished_at.map(|at| keys::ended(state, at, record.id)));
-            if state != TaskState::Completed {
-                keys.push(keys::listed(keys::UNSUCCESSFUL, record.id));
-            }
+    if let (None, Some(record)) | (Some(record), None) = (from, to) {
+        for key in lasting(record) {
+            list(group, key, to.is_some());
         }
     }
-    keys
-}
-
-/// Keeps the list of tasks that are not terminal, and the times their leases lapse.
-fn place_lease(group: &mut Group<'_>, from: Option<&TaskRecord>, to: Option<&TaskRecord>) {
-    let place = |record: Option<&TaskRecord>| {
-        let record = record.filter(|record| !record.is_terminal())?;
-        Some((record.id, record.lease.map(|holder| holder.expires_at)))
-    };
-    let (from, to) = (place(from), place(to));
-    if from == to {
-        return;
-    }
-    let Some((id, _)) = from.or(to) else {
-        return;
-    };
-    let key = keys::listed(keys::LIVE, id);
-    let (from, until) = (from.and_then(|(_, until)| until), to.and_then(|(_, until)| until));
-    match to {
-        Some(_) => {
-            let content =
-                until.map_or_else(Vec::new, |until| until.as_micros().to_be_bytes().into());
-            let value = envelope::seal(&key, Sort::Lease, &content);
-            group.put(key, value);
-        }
-        None => group.remove(key),
-    }
-    group.move_lease(id, from, until);
-}
-
-/// Reads when a lease lapses off the value of a task that is not terminal.
-pub(crate) fn parse_lease(key: &[u8], value: &[u8]) -> StoreResult<Option<Timestamp>> {
-    match *envelope::open_as(key, value, Sort::Lease)? {
-        [] => Ok(None),
-        [a, b, c, d, e, f, g, h] => {
-            let micros = i64::from_be_bytes([a, b, c, d, e, f, g, h]);
-            Ok(Some(Timestamp::from_micros(micros)))
-        }
-        _ => Err(corrupt(key, "it does not say when a lease lapses")),
-    }
-}
-
-/// Returns up to `limit` due tasks of a queue, in the order they should start.
-pub(crate) fn due(
-    group: &Group<'_>,
-    queue: &[u8],
-    now: Timestamp,
-    limit: usize,
-) -> StoreResult<Vec<TaskId>> {
-    let mut due = Vec::new();
-    let mut rank = Some([0, 0]);
-    while let Some(from) = rank
-        && due.len() < limit
+    let live = |record: Option<&TaskRecord>| record.is_some_and(|record| !record.is_terminal());
+    if let Some(record) = to.or(from)
+        && live(from) != live(to)
     {
-        rank = None;
-        for key in group.scan(queue, &keys::ready_rank(queue, from)) {
-            let (found, run_at, id) = parse_ready(&key?, queue)?;
-            if run_at > now {
-                // The others of this priority are due later still.
-                rank = u16::from_be_bytes(found).checked_add(1).map(u16::to_be_bytes);
-                break;
-            }
-            due.push(id);
-            if due.len() == limit {
-                break;
+        list(group, keys::listed(keys::LIVE, record.id), live(to));
+    }
+    if from.and_then(end) != to.and_then(end) {
+        for (record, here) in [(from, false), (to, true)] {
+            for key in record.into_iter().flat_map(ended) {
+                list(group, key, here);
             }
         }
     }
-    Ok(due)
+    let (waited, waits) = (from.and_then(Place::of), to.and_then(Place::of));
+    if waited != waits {
+        for (place, here) in [(waited, false), (waits, true)] {
+            if let Some(place) = place {
+                group.place(place, here);
+            }
+        }
+    }
+    let (from, to) = (from.map(|record| record.state), to.map(|record| record.state));
+    if from != to {
+        group.count(from, to);
+    }
 }
 
-/// Returns when the next pending task of a queue is, or was, due.
-pub(crate) fn next_due(group: &Group<'_>, queue: &[u8]) -> StoreResult<Option<Timestamp>> {
-    let mut next: Option<Timestamp> = None;
-    let mut rank = Some([0, 0]);
-    while let Some(from) = rank {
-        let Some(key) = group.scan(queue, &keys::ready_rank(queue, from)).next() else {
-            break;
-        };
-        let (found, run_at, _) = parse_ready(&key?, queue)?;
-        next = Some(next.map_or(run_at, |next| next.min(run_at)));
-        rank = u16::from_be_bytes(found).checked_add(1).map(u16::to_be_bytes);
+fn list(group: &mut Group<'_>, key: IVec, here: bool) {
+    if here {
+        group.put(key, IVec::default());
+    } else {
+        group.remove(key);
     }
-    Ok(next)
+}
+
+/// Returns the keys that list a task by what never changes.
+fn lasting(record: &TaskRecord) -> impl Iterator<Item = IVec> {
+    let tenant = record.tenant.as_ref().map(keys::tenant);
+    let labels = record.labels.iter().map(|(label, value)| keys::label(label, value));
+    let lists = std::iter::once(keys::kind(&record.kind)).chain(tenant).chain(labels);
+    lists.map(|list| keys::listed(&list, record.id))
+}
+
+/// Returns what decides where a terminal task is listed.
+fn end(record: &TaskRecord) -> Option<(TaskState, artos_core::Timestamp)> {
+    record.is_terminal().then_some(record.state).zip(record.finished_at)
+}
+
+/// Returns the keys that list a terminal task.
+fn ended(record: &TaskRecord) -> impl Iterator<Item = IVec> {
+    let id = record.id;
+    end(record).into_iter().flat_map(move |(state, at)| {
+        [keys::ended(state, at, id), keys::listed(&keys::state(state), id)]
+    })
 }
 
 /// Returns up to `limit` tasks that ended in `state`, the ones that did so longest ago first.
-pub(crate) fn ended(group: &Group<'_>, state: TaskState, limit: usize) -> StoreResult<Vec<TaskId>> {
-    let prefix = keys::ended_in(state);
-    let tasks = group.scan(&prefix, &prefix).take(limit).map(|key| {
-        let key = key?;
-        let parts = key.strip_prefix(prefix.as_slice()).and_then(keys::parse_timed);
-        parts.map(|(_, id)| id).ok_or_else(|| odd(&key))
-    });
-    tasks.collect()
-}
-
-fn parse_ready(key: &[u8], queue: &[u8]) -> StoreResult<([u8; 2], Timestamp, TaskId)> {
-    keys::parse_ready(key, queue).ok_or_else(|| odd(key))
-}
-
-fn odd(key: &[u8]) -> StoreError {
-    corrupt(key, "the key does not name a time and a task")
+pub(crate) fn oldest(
+    group: &Group<'_>,
+    state: TaskState,
+    limit: usize,
+) -> StoreResult<Vec<TaskId>> {
+    let keys = group.first_keys(&keys::ended_in(state), limit)?;
+    let ids =
+        keys.iter().map(|key| keys::parse_id(key).ok_or_else(|| corrupt(key, "it names no task")));
+    ids.collect()
 }

@@ -1,161 +1,175 @@
-//! The keys of the tree: one prefix byte for each sort of record, then big-endian parts in order.
+//! The keys of the tree: a byte that says which table, then big-endian parts in order.
 //!
-//! The order of keys is the order in which they are looked for, and no key is longer than 96 bytes.
+//! The order of keys is the order in which they are looked for.
 
 use artos_core::{
     Name, Timestamp,
     model::{TaskId, TaskState},
 };
 use sha2::{Digest, Sha256};
+use sled::IVec;
 use uuid::Uuid;
 
-/// The format of the store.
-pub(crate) const FORMAT: &[u8] = b"f";
+/// Longest key. Shorter ones keep sled's inner pages small, and rows small beside their values.
+pub(crate) const KEY_BYTES_MAX: usize = 96;
+
+/// The head of the store; the only key that is neither a block's nor a chunk's.
+pub(crate) const HEAD: &[u8] = b"h";
+/// What chunks' keys begin with.
+pub(crate) const CHUNKS: u8 = b'p';
 /// All tasks, by id.
 pub(crate) const TASKS: &[u8] = b"t";
 /// Tasks that are not terminal, by id.
 pub(crate) const LIVE: &[u8] = b"v";
-/// Failed and cancelled tasks, by id.
-pub(crate) const UNSUCCESSFUL: &[u8] = b"x";
+/// What has changed about running tasks since they were claimed, by id.
+pub(crate) const RUNNING: &[u8] = b"c";
+/// Whose an idempotency key is, by its digest.
+pub(crate) const OWNERS: &[u8] = b"k";
 
-/// Longest name that stands in a key as it is; a longer one is replaced by its digest.
+/// Longest name, or pair of names, that stands in a key as it is; a longer one is replaced by its
+/// digest.
 const NAME_BYTES_MAX: usize = 48;
 /// Marks a digest where a name's length would stand.
 const DIGEST: u8 = 0xFF;
 /// Bytes of an id at the end of a key.
 const ID_BYTES: usize = 16;
 
+/// Returns whether a key is that of a row, which is inside a block.
+pub(crate) fn is_row(key: &[u8]) -> bool {
+    key.first().is_some_and(|table| *table != CHUNKS) && key != HEAD
+}
+
+/// Returns the key of the first block of the table that a key belongs to.
+pub(crate) fn table(key: &[u8]) -> &[u8] {
+    key.get(..1).unwrap_or_default()
+}
+
+/// Puts a key together; sled keeps short ones without allocating.
+struct Key {
+    bytes: [u8; KEY_BYTES_MAX],
+    len: usize,
+}
+
+impl Key {
+    fn new(start: &[u8]) -> Self {
+        Self { bytes: [0; KEY_BYTES_MAX], len: 0 }.with(start)
+    }
+
+    /// Adds bytes. All parts of keys have bounds, and no key comes to more than fits.
+    fn with(mut self, part: &[u8]) -> Self {
+        let end = self.len + part.len();
+        if let Some(place) = self.bytes.get_mut(self.len..end) {
+            place.copy_from_slice(part);
+            self.len = end;
+        }
+        self
+    }
+
+    fn with_names(self, names: &[&Name]) -> Self {
+        let len = names.iter().map(|name| name.len()).sum::<usize>();
+        if len <= NAME_BYTES_MAX {
+            return names.iter().fold(self, |key, name| {
+                key.with(&[u8::try_from(name.len()).unwrap_or(DIGEST)]).with(name.as_bytes())
+            });
+        }
+        let mut digest = Sha256::new();
+        for name in names {
+            update(&mut digest, name);
+        }
+        self.with(&[DIGEST]).with(&digest.finalize())
+    }
+
+    fn finish(self) -> IVec {
+        IVec::from(self.bytes.get(..self.len).unwrap_or_default())
+    }
+}
+
 /// Returns the key of a task in one of the lists by id.
-pub(crate) fn listed(list: &[u8], id: TaskId) -> Vec<u8> {
-    let mut key = Vec::with_capacity(list.len() + ID_BYTES);
-    key.extend_from_slice(list);
-    push_id(&mut key, id);
-    key
+pub(crate) fn listed(list: &[u8], id: TaskId) -> IVec {
+    Key::new(list).with(id.as_uuid().as_bytes()).finish()
 }
 
 /// Returns the key of a task's record.
-pub(crate) fn task(id: TaskId) -> Vec<u8> {
+pub(crate) fn task(id: TaskId) -> IVec {
     listed(TASKS, id)
 }
 
 /// Returns the key of one chunk of a task's payload or of its record.
-pub(crate) fn chunk(id: TaskId, generation: u32, index: u32) -> Vec<u8> {
-    let mut key = listed(b"p", id);
-    key.extend_from_slice(&generation.to_be_bytes());
-    key.extend_from_slice(&index.to_be_bytes());
-    key
+pub(crate) fn chunk(id: TaskId, generation: u32, index: u32) -> IVec {
+    let key = Key::new(&[CHUNKS]).with(id.as_uuid().as_bytes());
+    key.with(&generation.to_be_bytes()).with(&index.to_be_bytes()).finish()
 }
 
-/// Returns what the keys of a queue's pending tasks begin with.
-pub(crate) fn queue(queue: &Name) -> Vec<u8> {
-    let mut key = vec![b'r'];
-    push_name(&mut key, queue);
-    key
-}
-
-/// Returns what the keys of a queue's pending tasks of one priority begin with.
-pub(crate) fn ready_rank(queue: &[u8], rank: [u8; 2]) -> Vec<u8> {
-    let mut key = queue.to_vec();
-    key.extend_from_slice(&rank);
-    key
-}
-
-/// Returns the key that lists a pending task in its queue.
-pub(crate) fn ready(name: &Name, priority: i16, run_at: Timestamp, id: TaskId) -> Vec<u8> {
-    let mut key = ready_rank(&queue(name), rank(priority));
-    push_time(&mut key, run_at);
-    push_id(&mut key, id);
-    key
-}
-
-/// Reads rank, time and id off a key of a queue; `None` if it is not one.
-pub(crate) fn parse_ready(key: &[u8], queue: &[u8]) -> Option<([u8; 2], Timestamp, TaskId)> {
-    let (rank, rest) = key.strip_prefix(queue)?.split_first_chunk()?;
-    let (time, id) = parse_timed(rest)?;
-    Some((*rank, time, id))
-}
-
-/// Returns what the keys of tasks that ended in `state` begin with.
-pub(crate) fn ended_in(state: TaskState) -> Vec<u8> {
-    let place = match state {
+const fn number(state: TaskState) -> u8 {
+    match state {
         TaskState::Pending => 0,
         TaskState::Running => 1,
         TaskState::Completed => 2,
         TaskState::Failed => 3,
         TaskState::Cancelled => 4,
-    };
-    vec![b'e', place]
+    }
+}
+
+/// Returns what the keys of tasks that ended in `state` begin with, in the order of their ends.
+pub(crate) fn ended_in(state: TaskState) -> IVec {
+    Key::new(&[b'e', number(state)]).finish()
 }
 
 /// Returns the key that lists a terminal task by when it became so.
-pub(crate) fn ended(state: TaskState, finished_at: Timestamp, id: TaskId) -> Vec<u8> {
-    let mut key = ended_in(state);
-    push_time(&mut key, finished_at);
-    push_id(&mut key, id);
-    key
+pub(crate) fn ended(state: TaskState, finished_at: Timestamp, id: TaskId) -> IVec {
+    // Timestamps are never negative, so their bytes sort as they do.
+    let key = Key::new(&[b'e', number(state)]).with(&finished_at.as_micros().to_be_bytes());
+    key.with(id.as_uuid().as_bytes()).finish()
 }
 
-/// Reads time and id off what follows a prefix.
-pub(crate) fn parse_timed(rest: &[u8]) -> Option<(Timestamp, TaskId)> {
-    let (time, id) = rest.split_first_chunk()?;
-    Some((Timestamp::from_micros(i64::from_be_bytes(*time)), parse_id(id)?))
+/// Returns what the keys of tasks that ended in `state` begin with, in the order of their ids.
+pub(crate) fn state(state: TaskState) -> IVec {
+    Key::new(&[b's', number(state)]).finish()
 }
 
-/// Reads the id off what follows a prefix.
-pub(crate) fn parse_id(rest: &[u8]) -> Option<TaskId> {
-    Uuid::from_slice(rest).ok().map(TaskId::from_uuid)
+/// Reads the id off the end of a key that lists a task.
+pub(crate) fn parse_id(key: &[u8]) -> Option<TaskId> {
+    let (_, id) = key.split_last_chunk::<ID_BYTES>()?;
+    Some(TaskId::from_uuid(Uuid::from_bytes(*id)))
+}
+
+/// Returns what the keys of a kind's tasks begin with; they go on with the id.
+pub(crate) fn kind(kind: &Name) -> IVec {
+    Key::new(b"nk").with_names(&[kind]).finish()
 }
 
 /// Returns what the keys of a tenant's tasks begin with; they go on with the id.
-pub(crate) fn tenant(tenant: &Name) -> Vec<u8> {
-    let mut key = vec![b'n'];
-    push_name(&mut key, tenant);
-    key
+pub(crate) fn tenant(tenant: &Name) -> IVec {
+    Key::new(b"nt").with_names(&[tenant]).finish()
+}
+
+/// Returns what the keys of tasks with a label begin with; they go on with the id.
+pub(crate) fn label(label: &Name, value: &Name) -> IVec {
+    Key::new(b"l").with_names(&[label, value]).finish()
 }
 
 /// Returns the key of an idempotency key. Three names would be too long, so it is a digest.
-pub(crate) fn unique(tenant: Option<&Name>, kind: &Name, idempotency_key: &Name) -> Vec<u8> {
+pub(crate) fn owner(tenant: Option<&Name>, kind: &Name, idempotency_key: &Name) -> IVec {
     let mut digest = Sha256::new();
     digest.update([u8::from(tenant.is_some())]);
     for name in tenant.into_iter().chain([kind, idempotency_key]) {
-        // The length in front keeps ("a", "bc") and ("ab", "c") apart.
-        digest.update((name.len() as u64).to_be_bytes());
-        digest.update(name.as_bytes());
+        update(&mut digest, name);
     }
-    let mut key = vec![b'k'];
-    key.extend_from_slice(&digest.finalize());
-    key
+    Key::new(OWNERS).with(&digest.finalize()).finish()
 }
 
 /// Returns a key as people read it in a message.
 pub(crate) fn show(key: &[u8]) -> String {
-    key.escape_ascii().to_string()
-}
-
-/// A higher priority has a lower rank, so that it comes first.
-fn rank(priority: i16) -> [u8; 2] {
-    // Flipping the sign bit makes signed numbers sort as bytes; inverting all turns the order.
-    (!(priority.cast_unsigned() ^ 0x8000)).to_be_bytes()
-}
-
-fn push_name(key: &mut Vec<u8>, name: &Name) {
-    match u8::try_from(name.len()) {
-        Ok(len) if name.len() <= NAME_BYTES_MAX => {
-            key.push(len);
-            key.extend_from_slice(name.as_bytes());
+    match (key.split_first(), parse_id(key)) {
+        (Some((table, rest)), Some(id)) if rest.len() == ID_BYTES => {
+            format!("{}:{id}", table.escape_ascii())
         }
-        _ => {
-            key.push(DIGEST);
-            key.extend_from_slice(&Sha256::digest(name.as_bytes()));
-        }
+        _ => key.escape_ascii().to_string(),
     }
 }
 
-fn push_time(key: &mut Vec<u8>, time: Timestamp) {
-    // Timestamps are never negative, so their bytes sort as they do.
-    key.extend_from_slice(&time.as_micros().to_be_bytes());
-}
-
-fn push_id(key: &mut Vec<u8>, id: TaskId) {
-    key.extend_from_slice(id.as_uuid().as_bytes());
+fn update(digest: &mut Sha256, name: &Name) {
+    // The length in front keeps ("a", "bc") and ("ab", "c") apart.
+    digest.update((name.len() as u64).to_be_bytes());
+    digest.update(name.as_bytes());
 }

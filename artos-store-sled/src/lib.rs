@@ -108,22 +108,30 @@
 //! Chunks are never overwritten: what replaces them has the next generation. So a reader needs no
 //! lock: it finds every chunk that a record names, or else a newer record.
 
+mod block;
 mod builder;
+mod changes;
 mod codec;
 mod commit;
 mod disk;
 mod envelope;
 mod folder;
 mod group;
+mod head;
 mod index;
 mod keys;
 mod listing;
+mod live;
 mod lookup;
+mod mark;
+mod merge;
 mod news;
+mod operations;
 mod payloads;
 mod poison;
+mod scan;
 mod store;
-mod tables;
+mod sync;
 
 pub use builder::{Durability, SledStoreBuilder};
 pub use store::SledStore;

@@ -3,6 +3,8 @@
 //! Chunks are never overwritten: new ones get a new generation, and the old ones go in the same
 //! step. So a reader without a lock finds the chunks a record names, or else a newer record.
 
+use std::{cell::RefCell, sync::Arc};
+
 use artos_core::{
     model::{TaskId, TaskState},
     store::{Part, StoreResult},
@@ -11,22 +13,62 @@ use bytes::{Bytes, BytesMut};
 use sled::IVec;
 
 use crate::{
-    codec::{self, Kept, Reader, Stored},
+    codec::{self, Kept, Malformed, Reader, Stored},
+    disk::Disk,
     envelope::{self, CONTENT_BYTES_MAX, Sort, corrupt},
     keys,
+    scan::BlockCache,
 };
 
-/// Something that knows the value of a key.
+/// In front of a record in its row.
+pub(crate) const RECORD: u8 = 0;
+/// In front of where a record is that does not fit a row.
+pub(crate) const SPILLED: u8 = 1;
+
+/// Something that knows the values of keys, and which tasks run.
 pub(crate) trait Lookup {
+    /// Returns a task that runs. Its row is older.
+    fn running(&self, id: TaskId) -> Option<Arc<Loaded>>;
+
+    /// Returns the value of a row, or of a key that has its own.
     fn value(&self, key: &[u8]) -> StoreResult<Option<IVec>>;
 }
 
-/// A task as it was read.
+/// Rows that are asked for in about the order of their keys, while nothing is written.
 #[derive(Debug)]
+pub(crate) struct InOrder<'a> {
+    disk: &'a Disk,
+    blocks: RefCell<BlockCache>,
+}
+
+impl<'a> InOrder<'a> {
+    pub(crate) fn new(disk: &'a Disk) -> Self {
+        Self { disk, blocks: RefCell::default() }
+    }
+}
+
+impl Lookup for InOrder<'_> {
+    fn running(&self, _: TaskId) -> Option<Arc<Loaded>> {
+        None
+    }
+
+    fn value(&self, key: &[u8]) -> StoreResult<Option<IVec>> {
+        if keys::is_row(key) {
+            self.blocks.borrow_mut().row(self.disk, key)
+        } else {
+            self.disk.value(key)
+        }
+    }
+}
+
+/// A task as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Loaded {
     pub(crate) stored: Stored,
-    /// The chunks of the record itself, if it is too large for one value.
+    /// The chunks of the record itself, if it is too large for a row.
     pub(crate) spilled: Option<Chunks>,
+    /// Whether what has changed since it was claimed is in a row of its own.
+    pub(crate) changed_apart: bool,
 }
 
 /// Chunks that belong together.
@@ -37,8 +79,14 @@ pub(crate) struct Chunks {
 }
 
 impl Chunks {
+    fn parse(content: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(content);
+        let chunks = Self { generation: reader.u32()?, len: reader.u32()? };
+        reader.end().map(|()| chunks)
+    }
+
     /// Returns the keys of the chunks, in order.
-    pub(crate) fn keys(self, id: TaskId) -> impl Iterator<Item = Vec<u8>> {
+    pub(crate) fn keys(self, id: TaskId) -> impl Iterator<Item = IVec> {
         let count = u64::from(self.len).div_ceil(CONTENT_BYTES_MAX as u64);
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         (0..count).map(move |index| keys::chunk(id, self.generation, index))
@@ -73,71 +121,65 @@ pub(crate) fn load(
     lookup: &impl Lookup,
     id: TaskId,
     part: Part,
-) -> StoreResult<Option<(Loaded, Option<Bytes>)>> {
-    let key = keys::task(id);
-    match lookup.value(&key)? {
-        Some(head) => load_from(lookup, id, head, part),
-        None => Ok(None),
-    }
-}
-
-/// Reads a task whose record's value has been read, and one of its payloads.
-pub(crate) fn load_from(
-    lookup: &impl Lookup,
-    id: TaskId,
-    mut head: IVec,
-    part: Part,
-) -> StoreResult<Option<(Loaded, Option<Bytes>)>> {
-    let key = keys::task(id);
+) -> StoreResult<Option<(Arc<Loaded>, Option<Bytes>)>> {
+    let mut last = None;
     loop {
-        if let Some(found) = attempt(lookup, id, &key, &head, part)? {
-            return Ok(Some(found));
+        let task = lookup.running(id);
+        let row = if task.is_none() { lookup.value(&keys::task(id))? } else { None };
+        if task.is_none() && row.is_none() {
+            return Ok(None);
         }
-        match lookup.value(&key)? {
-            // The task was pruned meanwhile.
-            None => return Ok(None),
-            Some(same) if same == head => {
-                return Err(corrupt(&key, "it names chunks that do not exist"));
-            }
-            Some(newer) => head = newer,
+        let found = match (&task, &row) {
+            (Some(task), _) => Some(Arc::clone(task)),
+            (None, Some(row)) => decode(lookup, id, row)?.map(Arc::new),
+            (None, None) => None,
+        };
+        if let Some(found) = found
+            && let Some(payload) = payload(lookup, &found.stored, part)?
+        {
+            return Ok(Some((found, payload)));
         }
+        // It names chunks that are gone, so there has to be a newer record by now.
+        let read = Some((task, row));
+        if read == last {
+            return Err(corrupt(&keys::task(id), "it names chunks that do not exist"));
+        }
+        last = read;
     }
 }
 
-/// Reads what a record's value names; `None` if some of it does not exist.
-fn attempt(
-    lookup: &impl Lookup,
-    id: TaskId,
-    key: &[u8],
-    head: &IVec,
-    part: Part,
-) -> StoreResult<Option<(Loaded, Option<Bytes>)>> {
-    let decode =
-        |bytes: &[u8]| codec::decode(id, bytes).map_err(|malformed| corrupt(key, malformed.0));
-    let loaded = match envelope::open(key, head)? {
-        (Sort::Record, content) => Loaded { stored: decode(content)?, spilled: None },
-        (Sort::SpilledRecord, content) => {
-            let chunks = parse_chunks(content)
-                .ok_or_else(|| corrupt(key, "it does not say where the record is"))?;
-            match read_chunks(lookup, id, chunks)? {
-                Some(content) => Loaded { stored: decode(&content)?, spilled: Some(chunks) },
-                None => return Ok(None),
-            }
+/// Reads a task off its row; `None` if chunks of its record are gone.
+pub(crate) fn decode(lookup: &impl Lookup, id: TaskId, row: &[u8]) -> StoreResult<Option<Loaded>> {
+    let odd = |malformed: Malformed| corrupt(&keys::task(id), malformed.0);
+    match row.split_first() {
+        Some((&RECORD, content)) => {
+            let stored = codec::decode(id, content).map_err(odd)?;
+            Ok(Some(Loaded { stored, spilled: None, changed_apart: false }))
         }
-        (sort, _) => return Err(corrupt(key, &format!("a value of sort {sort:?}, not a record"))),
-    };
-    let payload = match loaded.stored.kept(part) {
-        None => None,
-        Some(Kept::Inline(bytes)) => Some(bytes.clone()),
+        Some((&SPILLED, content)) => {
+            let chunks = Chunks::parse(content).map_err(odd)?;
+            let Some(content) = read_chunks(lookup, id, chunks)? else { return Ok(None) };
+            let stored = codec::decode(id, &content).map_err(odd)?;
+            Ok(Some(Loaded { stored, spilled: Some(chunks), changed_apart: false }))
+        }
+        _ => Err(corrupt(&keys::task(id), "it holds neither a record nor where one is")),
+    }
+}
+
+/// Reads one of a task's payloads; the outer `None` if chunks of it are gone.
+fn payload(
+    lookup: &impl Lookup,
+    stored: &Stored,
+    part: Part,
+) -> StoreResult<Option<Option<Bytes>>> {
+    match stored.kept(part) {
+        None => Ok(Some(None)),
+        Some(Kept::Inline(bytes)) => Ok(Some(Some(bytes.clone()))),
         Some(Kept::Chunked { generation, len }) => {
             let chunks = Chunks { generation: *generation, len: *len };
-            match read_chunks(lookup, id, chunks)? {
-                Some(bytes) => Some(bytes),
-                None => return Ok(None),
-            }
+            Ok(read_chunks(lookup, stored.record.id, chunks)?.map(Some))
         }
-    };
-    Ok(Some((loaded, payload)))
+    }
 }
 
 /// Reads chunks; `None` if one does not exist.
@@ -157,10 +199,4 @@ fn read_chunks(lookup: &impl Lookup, id: TaskId, chunks: Chunks) -> StoreResult<
         return Err(corrupt(&keys::task(id), &found));
     }
     Ok(Some(bytes.freeze()))
-}
-
-fn parse_chunks(content: &[u8]) -> Option<Chunks> {
-    let mut reader = Reader::new(content);
-    let chunks = Chunks { generation: reader.u32().ok()?, len: reader.u32().ok()? };
-    reader.end().ok().map(|()| chunks)
 }

@@ -1,17 +1,18 @@
 //! Writing payloads and records: small ones whole, large ones in chunks.
 
 use artos_core::{
-    model::TaskId,
+    model::{TaskId, TaskState},
     store::{StoreError, StoreResult},
 };
 use bytes::Bytes;
 
 use crate::{
-    codec::{self, Kept, Stored, Writer},
+    block::ROW_VALUE_BYTES_MAX,
+    codec::{self, Kept, Writer},
     envelope::{self, CONTENT_BYTES_MAX, Sort},
     group::Group,
     keys,
-    lookup::Chunks,
+    lookup::{Chunks, Loaded, RECORD, SPILLED},
 };
 
 /// Largest payload that is kept in its record. Every change of a task writes its record anew, and a
@@ -50,35 +51,63 @@ pub(crate) fn drop_chunks(group: &mut Group<'_>, id: TaskId, chunks: Chunks) {
     }
 }
 
-/// Writes a record, and removes the chunks it had before.
+/// Writes a task's row, and removes the chunks that its record had before.
 ///
 /// # Errors
 ///
 /// [`StoreError::Invalid`] if it is larger than 4 GiB.
-pub(crate) fn write_record(
-    group: &mut Group<'_>,
-    stored: &mut Stored,
-    spilled: Option<Chunks>,
-) -> StoreResult<()> {
-    let id = stored.record.id;
-    if let Some(chunks) = spilled {
+pub(crate) fn write_task(group: &mut Group<'_>, task: &mut Loaded) -> StoreResult<()> {
+    let id = task.stored.record.id;
+    if let Some(chunks) = task.spilled.take() {
         drop_chunks(group, id, chunks);
     }
-    let key = keys::task(id);
-    let content = codec::encode(stored);
-    let value = if content.len() <= CONTENT_BYTES_MAX {
-        envelope::seal(&key, Sort::Record, &content)
-    } else {
-        // The record has to know the number that its own chunks get.
-        let mut generation = stored.generation;
-        stored.generation = next(generation)?;
-        let chunks = write_chunks(group, id, &codec::encode(stored), &mut generation)?;
-        let mut place = Writer::default();
-        place.u32(chunks.generation);
-        place.u32(chunks.len);
-        envelope::seal(&key, Sort::SpilledRecord, &place.finish())
-    };
-    group.put(key, value);
+    let content = codec::encode(RECORD, &task.stored);
+    if content.len() <= ROW_VALUE_BYTES_MAX {
+        group.put(keys::task(id), content);
+        return Ok(());
+    }
+    // The record has to know the number that its own chunks get.
+    let mut generation = task.stored.generation;
+    task.stored.generation = next(generation)?;
+    let content = codec::encode(RECORD, &task.stored);
+    let record = content.get(1..).unwrap_or_default();
+    let chunks = write_chunks(group, id, record, &mut generation)?;
+    let mut place = Writer::default();
+    place.u8(SPILLED);
+    place.u32(chunks.generation);
+    place.u32(chunks.len);
+    group.put(keys::task(id), place.finish());
+    task.spilled = Some(chunks);
+    Ok(())
+}
+
+/// Writes what changed about a task.
+///
+/// While a task runs, that goes into a row of its own, which is shorter than the task's and lies
+/// close to those of the tasks that run beside it.
+///
+/// # Errors
+///
+/// [`StoreError::Invalid`] if it is larger than 4 GiB.
+pub(crate) fn write_change(
+    group: &mut Group<'_>,
+    task: &mut Loaded,
+    has_result: bool,
+) -> StoreResult<()> {
+    let record = &task.stored.record;
+    let key = keys::listed(keys::RUNNING, record.id);
+    let was_apart = task.changed_apart;
+    let content = (record.state == TaskState::Running).then(|| codec::encode_changing(record));
+    let apart = content.filter(|content| content.len() <= ROW_VALUE_BYTES_MAX);
+    task.changed_apart = apart.is_some();
+    if has_result || apart.is_none() {
+        write_task(group, task)?;
+    }
+    match apart {
+        Some(content) => group.put(key, content),
+        None if was_apart => group.remove(key),
+        None => {}
+    }
     Ok(())
 }
 

@@ -63,6 +63,17 @@ impl Poison {
         self.first(Cause::Failed(found))
     }
 
+    /// Poisons the store after an error that came up while a group was written.
+    pub(crate) fn stop(&self, error: &StoreError) {
+        if self.check().is_ok() {
+            self.first(match error {
+                StoreError::Corrupt { message } => Cause::Corrupt(message.clone()),
+                StoreError::Full { message } => Cause::Full(message.clone()),
+                error => Cause::Failed(error.to_string()),
+            });
+        }
+    }
+
     fn first(&self, cause: Cause) -> StoreError {
         let first = self.cause.get_or_init(|| {
             tracing::error!(?cause, "the store stops; open it again");

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use artos_core::{
     machine::Cancelled,
     model::{ListQuery, NewTask, Page, Retention, Settlement, TaskId},
-    notify::{ChangeHub, Changes, Topic},
+    notify::{Changes, Topic},
     store::{
         Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreError,
         StoreResult, TaskStore,
@@ -13,7 +13,9 @@ use artos_core::{
 };
 use async_trait::async_trait;
 
-use crate::{SledStoreBuilder, commit::Committer, disk::Disk, listing, lookup, tables::Tables};
+use crate::{
+    SledStoreBuilder, commit::Committer, disk::Disk, listing, lookup, operations::Operations,
+};
 
 /// Tasks pruned in one operation, so that a large prune does not hold up heartbeats.
 const PRUNE_STEP: usize = 256;
@@ -24,14 +26,7 @@ const PRUNE_STEP: usize = 256;
 /// folder can be opened again as soon as reads under way have ended, too.
 #[derive(Clone)]
 pub struct SledStore {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    // Dropped first: the commit thread uses the disk.
-    committer: Committer,
-    disk: Arc<Disk>,
-    hub: ChangeHub,
+    committer: Arc<Committer>,
 }
 
 impl SledStore {
@@ -49,8 +44,8 @@ impl SledStore {
         SledStoreBuilder::new(path.into())
     }
 
-    pub(crate) fn new(disk: Arc<Disk>, committer: Committer, hub: ChangeHub) -> Self {
-        Self { shared: Arc::new(Shared { committer, disk, hub }) }
+    pub(crate) fn new(committer: Committer) -> Self {
+        Self { committer: Arc::new(committer) }
     }
 
     /// Reads off tokio's own threads, because a read may wait for the disk, and for a group that is
@@ -61,20 +56,20 @@ impl SledStore {
         &self,
         read: impl FnOnce(&Disk) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
-        let disk = Arc::clone(&self.shared.disk);
+        let disk = Arc::clone(self.committer.disk());
         disk.poison().check()?;
         let reading = tokio::task::spawn_blocking(move || read(&disk));
         let found = match reading.await {
             Ok(found) => found?,
             Err(error) => return Err(self.reading_failed(error)),
         };
-        self.shared.committer.settled().await?;
+        self.committer.settled().await?;
         Ok(found)
     }
 
     fn reading_failed(&self, error: tokio::task::JoinError) -> StoreError {
         match error.try_into_panic() {
-            Ok(panic) => self.shared.disk.poison().panic("reading", &*panic),
+            Ok(panic) => self.committer.disk().poison().panic("reading", &*panic),
             Err(_) => StoreError::unavailable("tokio is shutting down"),
         }
     }
@@ -82,7 +77,7 @@ impl SledStore {
 
 impl fmt::Debug for SledStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.shared.disk.folder().path();
+        let path = self.committer.disk().folder().path();
         f.debug_struct("SledStore").field("path", &path).finish_non_exhaustive()
     }
 }
@@ -91,12 +86,12 @@ impl fmt::Debug for SledStore {
 impl TaskStore for SledStore {
     async fn insert(&self, tasks: &[NewTask]) -> StoreResult<Vec<Inserted>> {
         let tasks = tasks.to_vec();
-        self.shared.committer.change(move |tables, now| tables.insert(&tasks, now)).await
+        self.committer.change(move |operations, now| operations.insert(&tasks, now)).await
     }
 
     async fn get(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
         let found = self.read(move |disk| lookup::load(disk, id, part)).await?;
-        Ok(found.map(|(loaded, payload)| Found { record: loaded.stored.record, payload }))
+        Ok(found.map(|(task, payload)| Found { record: task.stored.record.clone(), payload }))
     }
 
     async fn list(&self, query: &ListQuery) -> StoreResult<Page> {
@@ -106,26 +101,28 @@ impl TaskStore for SledStore {
 
     async fn claim(&self, request: &Claim) -> StoreResult<Claims> {
         let request = request.clone();
-        self.shared.committer.change(move |tables, now| tables.claim(&request, now)).await
+        self.committer.change(move |operations, now| operations.claim(&request, now)).await
     }
 
     async fn heartbeat(&self, lease_for: Duration, beats: &[Beat]) -> StoreResult<Vec<Pulse>> {
         let beats = beats.to_vec();
-        let beat = move |tables: &mut Tables<'_>, now| tables.heartbeat(lease_for, &beats, now);
-        self.shared.committer.change(beat).await
+        let beat = move |operations: &mut Operations<'_>, now| {
+            operations.heartbeat(lease_for, &beats, now)
+        };
+        self.committer.change(beat).await
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> StoreResult<Vec<Settled>> {
         let settlements = settlements.to_vec();
-        self.shared.committer.change(move |tables, now| tables.settle(&settlements, now)).await
+        self.committer.change(move |operations, now| operations.settle(&settlements, now)).await
     }
 
     async fn cancel(&self, id: TaskId) -> StoreResult<Cancelled> {
-        self.shared.committer.change(move |tables, now| tables.cancel(id, now)).await
+        self.committer.change(move |operations, now| operations.cancel(id, now)).await
     }
 
     async fn rescue(&self, limit: usize) -> StoreResult<Rescued> {
-        self.shared.committer.change(move |tables, now| tables.rescue(limit, now)).await
+        self.committer.change(move |operations, now| operations.rescue(limit, now)).await
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
@@ -133,8 +130,9 @@ impl TaskStore for SledStore {
         let mut pruned = 0;
         while pruned < limit {
             let step = PRUNE_STEP.min(limit - pruned);
-            let prune = move |tables: &mut Tables<'_>, now| tables.prune(&retention, step, now);
-            let found = self.shared.committer.change(prune).await?;
+            let prune =
+                move |operations: &mut Operations<'_>, now| operations.prune(&retention, step, now);
+            let found = self.committer.change(prune).await?;
             pruned += found;
             if found < step {
                 break;
@@ -144,6 +142,6 @@ impl TaskStore for SledStore {
     }
 
     fn changes(&self, topic: Topic) -> Changes {
-        self.shared.hub.subscribe(topic)
+        self.committer.hub().subscribe(topic)
     }
 }

@@ -1,4 +1,4 @@
-//! No-op tasks through the whole runtime on the memory store.
+//! No-op tasks through the whole runtime.
 
 use std::time::Duration;
 
@@ -7,10 +7,12 @@ use artos_core::{
     Client, ListQuery, Pipeline, Queue, Runtime, RuntimeBuilder, StageContext, StageResult, Task,
     TaskHandle, stage_fn,
 };
-use artos_store_memory::MemoryStore;
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Stopwatch, cpu_time};
+use crate::{
+    report::{Stopwatch, cpu_time},
+    stores::{AnyStore, Opened, StoreChoice},
+};
 
 /// A task with a payload of about 90 bytes, as peers' benchmarks carry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,7 +38,7 @@ impl Noop {
 }
 
 /// Runs a pipeline of no-ops.
-fn runtime(store: MemoryStore, slots: usize, stages: usize) -> RuntimeBuilder {
+fn runtime(store: AnyStore, slots: usize, stages: usize) -> RuntimeBuilder {
     async fn pass(_: StageContext, task: Noop) -> StageResult<Noop> {
         Ok(task)
     }
@@ -61,9 +63,14 @@ async fn all_completed(client: &Client, tasks: u64) -> anyhow::Result<()> {
     }
 }
 
-pub(crate) async fn burn_down(tasks: u64, slots: usize, stages: usize) -> anyhow::Result<()> {
+pub(crate) async fn burn_down(
+    choice: StoreChoice,
+    tasks: u64,
+    slots: usize,
+    stages: usize,
+) -> anyhow::Result<()> {
     ensure!((1..=9).contains(&stages), "found {stages} stages, expected 1 to 9");
-    let store = MemoryStore::default();
+    let Opened { store, folder: _folder } = choice.open()?;
     let client = Client::new(store.clone());
     let handles = submit_batches(&client, 0..tasks, 100).await?;
     let last = handles.last().cloned();
@@ -73,14 +80,19 @@ pub(crate) async fn burn_down(tasks: u64, slots: usize, stages: usize) -> anyhow
         last.wait().await?;
     }
     all_completed(&client, tasks).await?;
-    let what = format!("burn-down, memory (not durable), {stages} stages, {slots} slots");
+    let what = format!("burn-down, {choice}, {stages} stages, {slots} slots");
     watch.report(&what, tasks)?;
     runtime.shutdown(Duration::from_secs(5)).await?;
     Ok(())
 }
 
-pub(crate) async fn submit(tasks: u64, callers: u64, batch: u64) -> anyhow::Result<()> {
-    let store = MemoryStore::default();
+pub(crate) async fn submit(
+    choice: StoreChoice,
+    tasks: u64,
+    callers: u64,
+    batch: u64,
+) -> anyhow::Result<()> {
+    let Opened { store, folder: _folder } = choice.open()?;
     let runtime = runtime(store, 256, 1).start().await?;
     let client = runtime.client();
     let watch = Stopwatch::start()?;
@@ -92,7 +104,7 @@ pub(crate) async fn submit(tasks: u64, callers: u64, batch: u64) -> anyhow::Resu
     });
     let submitted = futures::future::try_join_all(submitting).await?;
     let count = submitted.iter().map(Vec::len).sum::<usize>() as u64;
-    let what = format!("submit, memory (not durable), {callers} callers, batches of {batch}");
+    let what = format!("submit, {choice}, {callers} callers, batches of {batch}");
     watch.report(&format!("{what}: acknowledged"), count)?;
     all_completed(&client, count).await?;
     watch.report(&format!("{what}: completed"), count)?;
@@ -119,22 +131,25 @@ async fn submit_batches(
     Ok(handles)
 }
 
-pub(crate) async fn idle(seconds: u64) -> anyhow::Result<()> {
-    let runtime = runtime(MemoryStore::default(), 256, 1).start().await?;
+pub(crate) async fn idle(choice: StoreChoice, seconds: u64) -> anyhow::Result<()> {
+    let Opened { store, folder: _folder } = choice.open()?;
+    let runtime = runtime(store, 256, 1).start().await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = cpu_time()?;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let used = cpu_time()?.saturating_sub(before);
     #[expect(clippy::cast_precision_loss, reason = "seconds stay far below 2^52")]
     let percent = used.as_secs_f64() / seconds as f64 * 100.0;
-    println!("idle runtime: {used:?} of processor time in {seconds} s = {percent:.3} % of a core");
+    println!(
+        "idle runtime, {choice}: {used:?} of processor time in {seconds} s = {percent:.3} % of a core"
+    );
     runtime.shutdown(Duration::from_secs(5)).await?;
     Ok(())
 }
 
 /// A finished task in a store, for reading its status over and over.
 pub(crate) async fn finished_task() -> anyhow::Result<(Client, artos_core::TaskId)> {
-    let store = MemoryStore::default();
+    let Opened { store, folder: _folder } = StoreChoice::Memory.open()?;
     let runtime = runtime(store.clone(), 4, 1).start().await?;
     let task = runtime.client().submit(Noop::new(1)).tenant("org").await?;
     task.wait().await?;

@@ -1,15 +1,22 @@
 //! Load programs: what a user gets with the defaults, measured, with end states read back.
 
+mod ceiling;
 mod http;
 mod load;
 mod report;
+mod stores;
 
 use clap::{Parser, Subcommand};
+
+use crate::stores::StoreChoice;
 
 /// Measures artos. Every figure counts only tasks whose end state was read back from the store.
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
+    /// Which store.
+    #[arg(long, global = true, value_enum, default_value_t)]
+    store: StoreChoice,
     #[command(subcommand)]
     command: Command,
 }
@@ -46,6 +53,18 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
+    /// Measures what sled itself can do.
+    Ceiling {
+        /// How many tasks.
+        #[arg(long, default_value_t = 200_000)]
+        tasks: u64,
+        /// How many are written together.
+        #[arg(long, default_value_t = 256)]
+        group: usize,
+        /// Bytes of each.
+        #[arg(long, default_value_t = 400)]
+        bytes: usize,
+    },
     /// Compares the status endpoint with a bare axum route, through wrk.
     Http {
         /// Seconds for each run; the two routes take turns.
@@ -62,10 +81,16 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Command::BurnDown { tasks, slots, stages } => load::burn_down(tasks, slots, stages).await,
-        Command::Submit { tasks, callers, batch } => load::submit(tasks, callers, batch).await,
-        Command::Idle { seconds } => load::idle(seconds).await,
+    let Arguments { store, command } = Arguments::parse();
+    match command {
+        Command::BurnDown { tasks, slots, stages } => {
+            load::burn_down(store, tasks, slots, stages).await
+        }
+        Command::Submit { tasks, callers, batch } => {
+            load::submit(store, tasks, callers, batch).await
+        }
+        Command::Idle { seconds } => load::idle(store, seconds).await,
+        Command::Ceiling { tasks, group, bytes } => ceiling::sled(tasks, group, bytes),
         Command::Http { seconds, turns, connections } => {
             http::compare(seconds, turns, connections).await
         }

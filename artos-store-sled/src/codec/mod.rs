@@ -4,9 +4,10 @@
 
 mod bytes;
 mod numbers;
+mod present;
 mod record;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use bytes::{Malformed, Reader, Writer};
-pub(crate) use record::{Kept, Stored, decode, encode};
+pub(crate) use record::{Kept, Stored, decode, decode_changing, encode, encode_changing};

@@ -1,11 +1,16 @@
 //! The record of a task together with where its payloads are. The crate's page lists the bytes.
 
-use artos_core::model::{
-    Epoch, Failure, Labels, LeaseHolder, Progress, TaskId, TaskRecord, WorkerId,
+use artos_core::{
+    Name, Timestamp,
+    model::{Epoch, Failure, Labels, LeaseHolder, Progress, TaskId, TaskRecord, WorkerId},
 };
 use bytes::Bytes;
+use uuid::Uuid;
 
-use super::{Malformed, Reader, Writer, numbers};
+use super::{
+    Malformed, Reader, Writer, numbers,
+    present::{Changing, Lasting, Present},
+};
 
 /// A task as the store keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,90 +38,18 @@ pub(crate) enum Kept {
     },
 }
 
-/// Which of the parts that may be absent are there, one bit each.
-struct Present(u16);
-
-impl Present {
-    const TENANT: u16 = 1;
-    const LABELS: u16 = 1 << 1;
-    const KEY: u16 = 1 << 2;
-    const RETRY_OF: u16 = 1 << 3;
-    const EXPIRES_AT: u16 = 1 << 4;
-    const STAGE: u16 = 1 << 5;
-    const LEASE: u16 = 1 << 6;
-    const SETTLED_BY: u16 = 1 << 7;
-    const CANCEL_REQUESTED: u16 = 1 << 8;
-    const PROGRESS: u16 = 1 << 9;
-    const FAILURE: u16 = 1 << 10;
-    const STARTED_AT: u16 = 1 << 11;
-    const FINISHED_AT: u16 = 1 << 12;
-    const RESULT: u16 = 1 << 13;
-    const ALL: u16 = (1 << 14) - 1;
-
-    fn of(stored: &Stored) -> Self {
-        let record = &stored.record;
-        let bits = [
-            (record.tenant.is_some(), Self::TENANT),
-            (!record.labels.is_empty(), Self::LABELS),
-            (record.idempotency_key.is_some(), Self::KEY),
-            (record.retry_of.is_some(), Self::RETRY_OF),
-            (record.expires_at.is_some(), Self::EXPIRES_AT),
-            (record.stage.is_some(), Self::STAGE),
-            (record.lease.is_some(), Self::LEASE),
-            (record.settled_by.is_some(), Self::SETTLED_BY),
-            (record.cancel_requested, Self::CANCEL_REQUESTED),
-            (record.progress.is_some(), Self::PROGRESS),
-            (record.failure.is_some(), Self::FAILURE),
-            (record.started_at.is_some(), Self::STARTED_AT),
-            (record.finished_at.is_some(), Self::FINISHED_AT),
-            (stored.result.is_some(), Self::RESULT),
-        ];
-        Self(bits.into_iter().filter(|(there, _)| *there).fold(0, |all, (_, bit)| all | bit))
-    }
-
-    /// Reads a part if it is there.
-    fn read<'a, T>(
-        &self,
-        bit: u16,
-        reader: &mut Reader<'a>,
-        read: impl FnOnce(&mut Reader<'a>) -> Result<T, Malformed>,
-    ) -> Result<Option<T>, Malformed> {
-        if self.has(bit) { read(reader).map(Some) } else { Ok(None) }
-    }
-
-    const fn has(&self, bit: u16) -> bool {
-        self.0 & bit != 0
-    }
-}
-
-/// Writes a task.
-pub(crate) fn encode(stored: &Stored) -> Vec<u8> {
+/// Writes a task behind a byte that says so.
+pub(crate) fn encode(tag: u8, stored: &Stored) -> Vec<u8> {
     let Stored { record, input, result, generation } = stored;
-    let mut w = Writer::with_capacity(320);
-    w.u8(numbers::of_state(record.state));
-    w.u16(Present::of(stored).0);
+    let mut w = Writer::with_capacity(512);
+    w.u8(tag);
+    write_changing(&mut w, record);
+    w.u16(Lasting::of(stored));
     w.u32(*generation);
     w.text(&record.kind);
     w.text(&record.queue);
     w.u16(record.priority.cast_unsigned());
-    w.u64(record.epoch.0);
-    w.u64(record.revision);
-    w.u32(record.attempt);
-    w.u32(record.snoozes);
-    w.u32(record.interrupts);
-    for time in [record.created_at, record.stage_entered_at, record.run_at, record.updated_at] {
-        w.time(time);
-    }
-    write_rest(&mut w, record);
-    write_kept(&mut w, input);
-    if let Some(result) = result {
-        write_kept(&mut w, result);
-    }
-    w.finish()
-}
-
-/// Writes the parts that may be absent.
-fn write_rest(w: &mut Writer, record: &TaskRecord) {
+    w.time(record.created_at);
     if let Some(tenant) = &record.tenant {
         w.text(tenant);
     }
@@ -134,6 +67,31 @@ fn write_rest(w: &mut Writer, record: &TaskRecord) {
         w.uuid(id.as_uuid());
     }
     if let Some(time) = record.expires_at {
+        w.time(time);
+    }
+    write_kept(&mut w, input);
+    if let Some(result) = result {
+        write_kept(&mut w, result);
+    }
+    w.finish()
+}
+
+/// Writes what changes about a task while it lives, without its payloads.
+pub(crate) fn encode_changing(record: &TaskRecord) -> Vec<u8> {
+    let mut w = Writer::with_capacity(160);
+    write_changing(&mut w, record);
+    w.finish()
+}
+
+fn write_changing(w: &mut Writer, record: &TaskRecord) {
+    w.u8(numbers::of_state(record.state));
+    w.u16(Changing::of(record));
+    w.u64(record.epoch.0);
+    w.u64(record.revision);
+    w.u32(record.attempt);
+    w.u32(record.snoozes);
+    w.u32(record.interrupts);
+    for time in [record.stage_entered_at, record.run_at, record.updated_at] {
         w.time(time);
     }
     if let Some(stage) = &record.stage {
@@ -198,47 +156,92 @@ fn write_kept(w: &mut Writer, kept: &Kept) {
 /// [`Malformed`] if the bytes are not exactly one task.
 pub(crate) fn decode(id: TaskId, bytes: &[u8]) -> Result<Stored, Malformed> {
     let r = &mut Reader::new(bytes);
-    let state = numbers::to_state(r.u8()?)?;
-    let present = Present(r.u16()?);
-    if present.has(!Present::ALL) {
-        return Err(Malformed("it has parts that this version does not know"));
-    }
+    let changing = Partial::read(r)?;
+    let present = Present::parse(r, Lasting::ALL)?;
     let generation = r.u32()?;
-    let record = TaskRecord {
+    let lasting = TaskRecord {
         id,
-        state,
         kind: r.name()?,
         queue: r.name()?,
         priority: r.u16()?.cast_signed(),
-        epoch: Epoch(r.u64()?),
-        revision: r.u64()?,
-        attempt: r.u32()?,
-        snoozes: r.u32()?,
-        interrupts: r.u32()?,
         created_at: r.time()?,
-        stage_entered_at: r.time()?,
-        run_at: r.time()?,
-        updated_at: r.time()?,
-        tenant: present.read(Present::TENANT, r, Reader::name)?,
-        labels: present.read(Present::LABELS, r, read_labels)?.unwrap_or_default(),
-        idempotency_key: present.read(Present::KEY, r, Reader::name)?,
-        retry_of: present.read(Present::RETRY_OF, r, |r| r.uuid().map(TaskId::from_uuid))?,
-        expires_at: present.read(Present::EXPIRES_AT, r, Reader::time)?,
-        stage: present.read(Present::STAGE, r, Reader::name)?,
-        lease: present.read(Present::LEASE, r, |r| {
-            Ok(LeaseHolder { worker: WorkerId::from_uuid(r.uuid()?), expires_at: r.time()? })
-        })?,
-        settled_by: present.read(Present::SETTLED_BY, r, |r| numbers::to_outcome(r.u8()?))?,
-        cancel_requested: present.has(Present::CANCEL_REQUESTED),
-        progress: present.read(Present::PROGRESS, r, read_progress)?,
-        failure: present.read(Present::FAILURE, r, read_failure)?,
-        started_at: present.read(Present::STARTED_AT, r, Reader::time)?,
-        finished_at: present.read(Present::FINISHED_AT, r, Reader::time)?,
+        tenant: present.read(Lasting::TENANT, r, Reader::name)?,
+        labels: present.read(Lasting::LABELS, r, read_labels)?.unwrap_or_default(),
+        idempotency_key: present.read(Lasting::KEY, r, Reader::name)?,
+        retry_of: present.read(Lasting::RETRY_OF, r, |r| r.uuid().map(TaskId::from_uuid))?,
+        expires_at: present.read(Lasting::EXPIRES_AT, r, Reader::time)?,
+        ..changing.0
     };
     let input = read_kept(r)?;
-    let result = present.read(Present::RESULT, r, read_kept)?;
+    let result = present.read(Lasting::RESULT, r, read_kept)?;
     r.end()?;
-    Ok(Stored { record, input, result, generation })
+    Ok(Stored { record: lasting, input, result, generation })
+}
+
+/// Reads what changes about a task, into its record.
+///
+/// # Errors
+///
+/// [`Malformed`] if the bytes are not exactly that; the record is unchanged then.
+pub(crate) fn decode_changing(record: &mut TaskRecord, bytes: &[u8]) -> Result<(), Malformed> {
+    let r = &mut Reader::new(bytes);
+    let Partial(changing) = Partial::read(r)?;
+    r.end()?;
+    let lasting = std::mem::replace(record, changing);
+    let TaskRecord { id, kind, queue, priority, created_at, .. } = lasting;
+    let TaskRecord { tenant, labels, idempotency_key, retry_of, expires_at, .. } = lasting;
+    record.id = id;
+    record.kind = kind;
+    record.queue = queue;
+    record.priority = priority;
+    record.created_at = created_at;
+    record.tenant = tenant;
+    record.labels = labels;
+    record.idempotency_key = idempotency_key;
+    record.retry_of = retry_of;
+    record.expires_at = expires_at;
+    Ok(())
+}
+
+/// A record of which only the changing part means anything.
+struct Partial(TaskRecord);
+
+impl Partial {
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let state = numbers::to_state(r.u8()?)?;
+        let present = Present::parse(r, Changing::ALL)?;
+        Ok(Self(TaskRecord {
+            state,
+            epoch: Epoch(r.u64()?),
+            revision: r.u64()?,
+            attempt: r.u32()?,
+            snoozes: r.u32()?,
+            interrupts: r.u32()?,
+            stage_entered_at: r.time()?,
+            run_at: r.time()?,
+            updated_at: r.time()?,
+            stage: present.read(Changing::STAGE, r, Reader::name)?,
+            lease: present.read(Changing::LEASE, r, |r| {
+                Ok(LeaseHolder { worker: WorkerId::from_uuid(r.uuid()?), expires_at: r.time()? })
+            })?,
+            settled_by: present.read(Changing::SETTLED_BY, r, |r| numbers::to_outcome(r.u8()?))?,
+            cancel_requested: present.has(Changing::CANCEL_REQUESTED),
+            progress: present.read(Changing::PROGRESS, r, read_progress)?,
+            failure: present.read(Changing::FAILURE, r, read_failure)?,
+            started_at: present.read(Changing::STARTED_AT, r, Reader::time)?,
+            finished_at: present.read(Changing::FINISHED_AT, r, Reader::time)?,
+            id: TaskId::from_uuid(Uuid::nil()),
+            kind: Name::from_static(""),
+            queue: Name::from_static(""),
+            priority: 0,
+            tenant: None,
+            labels: Labels::new(),
+            idempotency_key: None,
+            retry_of: None,
+            created_at: Timestamp::MIN,
+            expires_at: None,
+        }))
+    }
 }
 
 fn read_labels(r: &mut Reader<'_>) -> Result<Labels, Malformed> {

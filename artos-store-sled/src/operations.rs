@@ -1,6 +1,6 @@
 //! The operations of the store on a group: the machine decides, and the indexes follow.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use artos_core::{
     Name, Timestamp,
@@ -15,9 +15,8 @@ use bytes::Bytes;
 
 use crate::{
     codec::Stored,
-    disk::Disk,
-    envelope::{self, Sort, corrupt},
-    group::{Group, Leases},
+    envelope::corrupt,
+    group::Group,
     index, keys,
     lookup::{self, Loaded, Lookup as _},
     news::News,
@@ -26,14 +25,14 @@ use crate::{
 
 /// The tasks of the store while a group is made.
 #[derive(Debug)]
-pub(crate) struct Tables<'a> {
+pub(crate) struct Operations<'a> {
     pub(crate) group: Group<'a>,
     pub(crate) news: News,
 }
 
-impl<'a> Tables<'a> {
-    pub(crate) fn new(disk: &'a Disk, leases: &'a mut Leases) -> Self {
-        Self { group: Group::new(disk, leases), news: News::default() }
+impl<'a> Operations<'a> {
+    pub(crate) fn new(group: Group<'a>) -> Self {
+        Self { group, news: News::default() }
     }
 
     /// Runs one atomic operation; one that fails leaves nothing behind.
@@ -62,13 +61,13 @@ impl<'a> Tables<'a> {
     }
 
     fn insert_one(&mut self, task: &NewTask, now: Timestamp) -> StoreResult<Inserted> {
-        let unique = task
+        let key = task
             .idempotency_key
             .as_ref()
-            .map(|key| keys::unique(task.tenant.as_ref(), &task.kind, key));
+            .map(|key| keys::owner(task.tenant.as_ref(), &task.kind, key));
         let mut existing = lookup::load(&self.group, task.id, Part::Input)?;
         if existing.is_none()
-            && let Some(key) = &unique
+            && let Some(key) = &key
             && let Some(owner) = self.owner(key)?
         {
             existing = lookup::load(&self.group, owner, Part::Input)?;
@@ -89,15 +88,16 @@ impl<'a> Tables<'a> {
             }
             None => None,
         };
-        let mut stored = Stored { record, input, result, generation };
-        index::place(&mut self.group, None, Some(&stored.record));
-        if let Some(key) = unique {
-            let value = envelope::seal(&key, Sort::Owner, task.id.as_uuid().as_bytes());
-            self.group.put(key, value);
+        index::place(&mut self.group, None, Some(&record));
+        let stored = Stored { record, input, result, generation };
+        let mut task = Loaded { stored, spilled: None, changed_apart: false };
+        payloads::write_task(&mut self.group, &mut task)?;
+        let record = &task.stored.record;
+        if let Some(key) = key {
+            self.group.put(key, record.id.as_uuid().as_bytes());
         }
-        self.news.task(task.id);
-        self.news.queue(&stored.record.queue);
-        payloads::write_record(&mut self.group, &mut stored, None)?;
+        self.news.task(record.id);
+        self.news.queue(&record.queue);
         Ok(Inserted::Created)
     }
 
@@ -106,8 +106,7 @@ impl<'a> Tables<'a> {
         let Some(value) = self.group.value(key)? else {
             return Ok(None);
         };
-        let content = envelope::open_as(key, &value, Sort::Owner)?;
-        keys::parse_id(content).map(Some).ok_or_else(|| corrupt(key, "it names no task"))
+        keys::parse_id(&value).map(Some).ok_or_else(|| corrupt(key, "it names no task"))
     }
 
     /// Lets the machine change a task, and keeps payloads, indexes and news in step.
@@ -117,52 +116,56 @@ impl<'a> Tables<'a> {
         &mut self,
         id: TaskId,
         change: impl FnOnce(&mut TaskRecord) -> (T, Option<Bytes>),
-    ) -> StoreResult<Option<(T, Stored)>> {
-        let Some((loaded, _)) = lookup::load(&self.group, id, Part::Record)? else {
+    ) -> StoreResult<Option<(T, Arc<Loaded>)>> {
+        let Some((before, _)) = lookup::load(&self.group, id, Part::Record)? else {
             return Ok(None);
         };
-        let Loaded { mut stored, spilled } = loaded;
-        let before = stored.record.clone();
-        let (answer, result) = change(&mut stored.record);
+        let mut task = Loaded::clone(&before);
+        let (answer, result) = change(&mut task.stored.record);
         if let Some(payload) = &result {
-            if let Some(old) = &stored.result {
+            if let Some(old) = &task.stored.result {
                 payloads::drop_kept(&mut self.group, id, old);
             }
-            let kept = payloads::keep(&mut self.group, id, payload, &mut stored.generation)?;
-            stored.result = Some(kept);
+            let generation = &mut task.stored.generation;
+            let kept = payloads::keep(&mut self.group, id, payload, generation)?;
+            task.stored.result = Some(kept);
         }
-        let after = &stored.record;
-        if *after == before && result.is_none() {
-            return Ok(Some((answer, stored)));
+        let (old, new) = (&before.stored.record, &task.stored.record);
+        if new == old && result.is_none() {
+            return Ok(Some((answer, before)));
         }
-        index::place(&mut self.group, Some(&before), Some(after));
-        if after.revision != before.revision {
+        index::place(&mut self.group, Some(old), Some(new));
+        if new.revision != old.revision {
             self.news.task(id);
         }
-        self.news.cancellation |= after.cancel_requested && !before.cancel_requested;
-        if after.state == TaskState::Pending && before.state != TaskState::Pending {
-            self.news.queue(&after.queue);
+        self.news.cancellation |= new.cancel_requested && !old.cancel_requested;
+        if new.state == TaskState::Pending && old.state != TaskState::Pending {
+            self.news.queue(&new.queue);
         }
-        payloads::write_record(&mut self.group, &mut stored, spilled)?;
-        Ok(Some((answer, stored)))
+        payloads::write_change(&mut self.group, &mut task, result.is_some())?;
+        let (ran, runs) = (old.state == TaskState::Running, new_runs(&task));
+        let task = Arc::new(task);
+        if ran || runs {
+            self.group.run(id, runs.then(|| Arc::clone(&task)));
+        }
+        Ok(Some((answer, task)))
     }
 
     pub(crate) fn claim(&mut self, request: &Claim, now: Timestamp) -> StoreResult<Claims> {
-        let queue = keys::queue(&request.queue);
         let mut tasks = Vec::new();
-        for id in index::due(&self.group, &queue, now, request.limit)? {
+        for id in self.group.live.due(&request.queue, now, request.limit) {
             let claim = |record: &mut TaskRecord| {
                 (machine::claim(record, request.worker, request.lease_for, now), None)
             };
             match self.change(id, claim)? {
-                Some((Ok(()), stored)) => {
-                    let payload = self.payload_of_next_stage(&stored)?;
-                    tasks.push(Claimed { record: stored.record, payload });
+                Some((Ok(()), task)) => {
+                    let payload = self.payload_of_next_stage(&task.stored)?;
+                    tasks.push(Claimed { record: task.stored.record.clone(), payload });
                 }
                 _ => return Err(self.misplaced(id, &request.queue)),
             }
         }
-        let next_due = index::next_due(&self.group, &queue)?;
+        let next_due = self.group.live.next_due(&request.queue);
         Ok(Claims { tasks, next_due_in: next_due.map(|due| due.since(now)) })
     }
 
@@ -218,13 +221,13 @@ impl<'a> Tables<'a> {
             };
             (applied, result)
         };
-        let Some((Ok(applied), stored)) = self.change(lease.task_id, change)? else {
+        let Some((Ok(applied), task)) = self.change(lease.task_id, change)? else {
             return Ok(Settled::Stale);
         };
         if applied == Applied::Now {
             self.insert(&settlement.follow_ups, now)?;
         }
-        Ok(Settled::Applied(stored.record.state))
+        Ok(Settled::Applied(task.stored.record.state))
     }
 
     pub(crate) fn cancel(&mut self, id: TaskId, now: Timestamp) -> StoreResult<Cancelled> {
@@ -234,14 +237,14 @@ impl<'a> Tables<'a> {
 
     pub(crate) fn rescue(&mut self, limit: usize, now: Timestamp) -> StoreResult<Rescued> {
         let mut tasks = Vec::new();
-        let mut next = self.group.first_lease();
+        let mut next = self.group.live.first_lease();
         while let Some((_, id)) = next
             && tasks.len() < limit
             && let Some((true, _)) =
                 self.change(id, |record| (machine::rescue(record, now), None))?
         {
             tasks.push(id);
-            next = self.group.first_lease();
+            next = self.group.live.first_lease();
         }
         Ok(Rescued { tasks, next_in: next.map(|(lapses_at, _)| lapses_at.since(now)) })
     }
@@ -254,7 +257,7 @@ impl<'a> Tables<'a> {
     ) -> StoreResult<usize> {
         let mut pruned = 0;
         for state in TaskState::ALL.into_iter().filter(|state| state.is_terminal()) {
-            for id in index::ended(&self.group, state, limit - pruned)? {
+            for id in index::oldest(&self.group, state, limit - pruned)? {
                 let Some((loaded, _)) = lookup::load(&self.group, id, Part::Record)? else {
                     let found = format!("it is listed as {state}, and does not exist");
                     return Err(corrupt(&keys::task(id), &found));
@@ -273,7 +276,7 @@ impl<'a> Tables<'a> {
         let Stored { record, input, result, .. } = &loaded.stored;
         index::place(&mut self.group, Some(record), None);
         if let Some(key) = &record.idempotency_key {
-            self.group.remove(keys::unique(record.tenant.as_ref(), &record.kind, key));
+            self.group.remove(keys::owner(record.tenant.as_ref(), &record.kind, key));
         }
         for kept in [Some(input), result.as_ref()].into_iter().flatten() {
             payloads::drop_kept(&mut self.group, record.id, kept);
@@ -284,4 +287,8 @@ impl<'a> Tables<'a> {
         self.group.remove(keys::task(record.id));
         self.news.task(record.id);
     }
+}
+
+fn new_runs(task: &Loaded) -> bool {
+    task.stored.record.state == TaskState::Running
 }

@@ -1,0 +1,147 @@
+//! A block: rows that stand next to each other, packed into one value.
+//!
+//! sled spends about as long on a key as on kilobytes of value, so rows share values. A block's key
+//! is at most its first row's, and greater than the last row's of the block before; so a row can
+//! only be in the last block whose key is not after its own.
+
+use std::ops::Range;
+
+use artos_core::store::StoreError;
+
+use crate::{
+    envelope::{self, CONTENT_BYTES_MAX, Sort, corrupt},
+    keys::KEY_BYTES_MAX,
+};
+
+/// Bytes in front of every row: how much of the key is shared with the row before, how much
+/// follows, and the length of the value.
+const ROW_HEADER_BYTES: usize = 4;
+/// Longest value of a row; one row with the longest key has to fit a block.
+pub(crate) const ROW_VALUE_BYTES_MAX: usize = CONTENT_BYTES_MAX - ROW_HEADER_BYTES - KEY_BYTES_MAX;
+
+/// Goes through the rows of a block, in the order of their keys.
+#[derive(Debug)]
+pub(crate) struct Rows<'a> {
+    block: &'a [u8],
+    rest: &'a [u8],
+    key: Vec<u8>,
+    /// Where in the block's value the last row's value starts, and where it ends.
+    at: Range<usize>,
+}
+
+impl<'a> Rows<'a> {
+    /// Opens a block.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] if the envelope is wrong or holds something else.
+    pub(crate) fn open(block: &'a [u8], value: &'a [u8]) -> Result<Self, StoreError> {
+        let rest = envelope::open_as(block, value, Sort::Block)?;
+        let at = value.len() - rest.len();
+        Ok(Self { block, rest, key: block.to_vec(), at: at..at })
+    }
+
+    /// Returns the key and the value of the next row.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] if the bytes are not rows in order.
+    pub(crate) fn next(&mut self) -> Result<Option<(&[u8], &'a [u8])>, StoreError> {
+        let Some((&[shared, own, high, low], rest)) = self.rest.split_first_chunk() else {
+            return if self.rest.is_empty() { Ok(None) } else { Err(self.odd()) };
+        };
+        let value_len = usize::from(u16::from_be_bytes([high, low]));
+        let split = rest.split_at_checked(usize::from(own));
+        let Some((suffix, rest)) = split else { return Err(self.odd()) };
+        let Some((value, rest)) = rest.split_at_checked(value_len) else { return Err(self.odd()) };
+        let shared = usize::from(shared);
+        if shared > self.key.len() || shared + suffix.len() > KEY_BYTES_MAX {
+            return Err(self.odd());
+        }
+        self.key.truncate(shared);
+        self.key.extend_from_slice(suffix);
+        let at = self.at.end + ROW_HEADER_BYTES + suffix.len();
+        self.at = at..at + value_len;
+        self.rest = rest;
+        Ok(Some((&self.key, value)))
+    }
+
+    /// Returns where in the block's value the last row's value is.
+    pub(crate) fn at(&self) -> Range<usize> {
+        self.at.clone()
+    }
+
+    fn odd(&self) -> StoreError {
+        corrupt(self.block, "the block does not consist of rows")
+    }
+}
+
+/// Packs rows into blocks, in the order of their keys.
+#[derive(Debug)]
+pub(crate) struct Packer {
+    /// Bytes at which a block is full enough for the next one to begin.
+    target: usize,
+    block: Vec<u8>,
+    content: Vec<u8>,
+    done: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Packer {
+    /// Makes a packer whose first block has the key `block`.
+    pub(crate) fn new(block: &[u8], target: usize) -> Self {
+        Self {
+            target: target.min(CONTENT_BYTES_MAX),
+            block: block.to_vec(),
+            content: Vec::with_capacity(CONTENT_BYTES_MAX),
+            done: Vec::new(),
+        }
+    }
+
+    /// Adds a row, whose key is after those of all rows before, and has its first `shared` bytes in
+    /// common with the last of them.
+    pub(crate) fn push(&mut self, key: &[u8], mut shared: usize, value: &[u8]) {
+        let len = row_len(key.len() - shared, value.len());
+        let full =
+            self.content.len() >= self.target || self.content.len() + len > CONTENT_BYTES_MAX;
+        if full && !self.content.is_empty() {
+            self.seal();
+            self.block = key.to_vec();
+        }
+        if self.content.is_empty() {
+            // The first row goes on from the key of its block.
+            shared = shared_len(&self.block, key);
+        }
+        let suffix = key.get(shared..).unwrap_or_default();
+        // Keys and values are held to their limits before they get here.
+        let short = |len: usize| u8::try_from(len).unwrap_or(u8::MAX);
+        self.content.extend_from_slice(&[short(shared), short(suffix.len())]);
+        let value_len = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        self.content.extend_from_slice(&value_len.to_be_bytes());
+        self.content.extend_from_slice(suffix);
+        self.content.extend_from_slice(value);
+    }
+
+    fn seal(&mut self) {
+        let value = envelope::seal(&self.block, Sort::Block, &self.content);
+        self.content.clear();
+        self.done.push((std::mem::take(&mut self.block), value));
+    }
+
+    /// Returns the blocks with their keys; none if there were no rows.
+    pub(crate) fn finish(mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        if !self.content.is_empty() {
+            self.seal();
+        }
+        self.done
+    }
+}
+
+/// Returns how many bytes a row takes that brings this much of its key along.
+pub(crate) const fn row_len(suffix: usize, value: usize) -> usize {
+    ROW_HEADER_BYTES + suffix + value
+}
+
+/// Returns how many bytes two keys have in common at their beginning.
+pub(crate) fn shared_len(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}

@@ -1,0 +1,135 @@
+//! Turning changed rows into changed blocks.
+//!
+//! A block that grows too large is split: evenly, so that both halves have room, unless rows were
+//! added behind the table's last, as new tasks are; then the block stays full.
+
+use std::{iter::Peekable, ops::Range};
+
+use artos_core::store::StoreResult;
+use sled::{Batch, IVec};
+
+use crate::{
+    block::{self, Packer, Rows},
+    changes::Changes,
+    disk::Disk,
+    envelope::CONTENT_BYTES_MAX,
+    keys,
+};
+
+/// The changes that are still to be written, in the order of their keys.
+type Rest<'a> = Peekable<std::vec::IntoIter<(&'a IVec, Option<&'a IVec>)>>;
+
+/// Returns what has to be written for changes to take effect.
+pub(crate) fn merge(disk: &Disk, changes: &Changes) -> StoreResult<Batch> {
+    let mut batch = Batch::default();
+    let mut rest = changes.sorted().into_iter().peekable();
+    while let Some((key, value)) = rest.peek().copied() {
+        if keys::is_row(key) {
+            merge_block(disk, key, &mut rest, &mut batch)?;
+            continue;
+        }
+        rest.next();
+        match value {
+            Some(value) => batch.insert(key, value),
+            None => batch.remove(key),
+        }
+    }
+    Ok(batch)
+}
+
+/// Writes the block that the next change falls into, with all changes that do.
+fn merge_block(
+    disk: &Disk,
+    first: &[u8],
+    rest: &mut Rest<'_>,
+    batch: &mut Batch,
+) -> StoreResult<()> {
+    let found = disk.block_of(first)?;
+    let next = disk.block_after(first)?.map(|(key, _)| key);
+    let mut change = || {
+        let here = |key: &[u8]| {
+            keys::table(key) == keys::table(first)
+                && next.as_ref().is_none_or(|next| key < next.as_ref())
+        };
+        rest.next_if(|(key, _)| here(key))
+    };
+    let mut merged = Merged::default();
+    let mut changed = change();
+    if let Some((block, value)) = &found {
+        let mut rows = Rows::open(block, value)?;
+        while let Some((key, value)) = rows.next()? {
+            while let Some((new_key, new)) = changed
+                && new_key.as_ref() < key
+            {
+                merged.push(new_key, new.map(AsRef::as_ref));
+                changed = change();
+            }
+            match changed {
+                Some((new_key, new)) if new_key.as_ref() == key => {
+                    merged.push(key, new.map(AsRef::as_ref));
+                    changed = change();
+                }
+                _ => merged.push(key, Some(value)),
+            }
+        }
+    }
+    let kept = merged.rows.len();
+    while let Some((new_key, new)) = changed {
+        merged.push(new_key, new.map(AsRef::as_ref));
+        changed = change();
+    }
+    let appended = next.is_none() && merged.rows.len() > kept;
+    let block = found.as_ref().map_or_else(|| keys::table(first), |(block, _)| block.as_ref());
+    let blocks = merged.pack(block, appended);
+    if blocks.is_empty() && found.is_some() {
+        batch.remove(block);
+    }
+    for (block, value) in blocks {
+        batch.insert(block, value);
+    }
+    Ok(())
+}
+
+/// The rows of a block and their changes, in order.
+#[derive(Default)]
+struct Merged<'a> {
+    /// The keys, one behind the other.
+    keys: Vec<u8>,
+    rows: Vec<MergedRow<'a>>,
+    bytes: usize,
+}
+
+struct MergedRow<'a> {
+    /// Where the key is.
+    key: Range<usize>,
+    /// How much of the key is the same as in the row before.
+    shared: usize,
+    value: &'a [u8],
+}
+
+impl<'a> Merged<'a> {
+    /// Adds a row; without a value it is gone.
+    fn push(&mut self, key: &[u8], value: Option<&'a [u8]>) {
+        let Some(value) = value else { return };
+        let last = self.rows.last().and_then(|last| self.keys.get(last.key.clone()));
+        let shared = last.map_or(0, |last| block::shared_len(last, key));
+        self.bytes += block::row_len(key.len() - shared, value.len());
+        let start = self.keys.len();
+        self.keys.extend_from_slice(key);
+        self.rows.push(MergedRow { key: start..self.keys.len(), shared, value });
+    }
+
+    /// Packs the rows into blocks, the first of which has the key `block`.
+    fn pack(self, block: &[u8], appended: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let target = if appended {
+            CONTENT_BYTES_MAX
+        } else {
+            self.bytes.div_ceil(self.bytes.div_ceil(CONTENT_BYTES_MAX).max(1))
+        };
+        let mut packer = Packer::new(block, target);
+        for MergedRow { key, shared, value } in self.rows {
+            packer.push(self.keys.get(key).unwrap_or_default(), shared, value);
+        }
+        packer.finish()
+    }
+}

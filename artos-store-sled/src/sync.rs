@@ -1,0 +1,104 @@
+//! Making applied groups durable, and answering them.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use artos_core::{notify::ChangeHub, store::StoreResult};
+use tokio::sync::watch;
+
+use crate::{commit::Applied, disk::Disk, mark::Mark};
+
+/// Groups between two looks for files that must not exist.
+const GROUPS_PER_BLOB_CHECK: u64 = 64;
+/// Longest time between writing the mark and syncing it. Syncing it for each group would cost a
+/// single caller half of the speed, to guard against disks that forget what they have synced.
+const MARK_SYNC_EVERY: Duration = Duration::from_millis(100);
+
+/// What the thread owns.
+pub(crate) struct Syncer {
+    disk: Arc<Disk>,
+    mark: Mark,
+    hub: ChangeHub,
+    durable: watch::Sender<u64>,
+    groups: u64,
+}
+
+impl Syncer {
+    /// Makes a syncer, and what tells how many groups are durable.
+    pub(crate) fn new(disk: Arc<Disk>, mark: Mark, hub: ChangeHub) -> (Self, watch::Receiver<u64>) {
+        let (durable, receiver) = watch::channel(0);
+        (Self { disk, mark, hub, durable, groups: 0 }, receiver)
+    }
+
+    /// Works until the commit thread has ended.
+    pub(crate) fn run(&mut self, groups: &mpsc::Receiver<Applied>) {
+        while let Some(group) = self.next(groups) {
+            let finished = catch_unwind(AssertUnwindSafe(|| self.finish(group)));
+            if let Err(panic) = finished {
+                // Answers that were not sent are dropped, and their callers find the cause.
+                self.disk.poison().panic("syncing", &*panic);
+            }
+        }
+        if self.mark.is_unsynced() && self.disk.poison().check().is_ok() {
+            let _ = self.sync_mark();
+        }
+    }
+
+    /// Waits for a group, and syncs the mark when there is none for a while.
+    fn next(&mut self, groups: &mpsc::Receiver<Applied>) -> Option<Applied> {
+        if self.mark.is_unsynced() {
+            match groups.recv_timeout(MARK_SYNC_EVERY) {
+                Ok(group) => return Some(group),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => {
+                    // If it fails, the store has stopped, and the next group finds out.
+                    let _ = self.sync_mark();
+                }
+            }
+        }
+        groups.recv().ok()
+    }
+
+    /// Makes a group durable and answers its operations.
+    fn finish(&mut self, group: Applied) {
+        let Applied { sequence, count, news, answers } = group;
+        if self.sync(sequence, count).is_ok() {
+            news.publish(&self.hub);
+        }
+        for answer in answers {
+            answer(self.disk.poison().check());
+        }
+    }
+
+    /// Makes all groups durable up to one.
+    ///
+    /// # Errors
+    ///
+    /// Whatever stopped the store, now or before.
+    pub(crate) fn sync(&mut self, sequence: u64, count: u64) -> StoreResult<()> {
+        self.disk.poison().check()?;
+        if *self.durable.borrow() == count {
+            return Ok(());
+        }
+        self.disk.sync()?;
+        self.mark
+            .set(sequence)
+            .map_err(|error| self.disk.poison().io("writing the mark", &error))?;
+        self.durable.send_replace(count);
+        self.groups += 1;
+        if self.groups % GROUPS_PER_BLOB_CHECK == 1 {
+            self.disk.check_blobs()?;
+        }
+        Ok(())
+    }
+
+    fn sync_mark(&mut self) -> StoreResult<()> {
+        self.mark.sync().map_err(|error| self.disk.poison().io("syncing the mark", &error))
+    }
+}

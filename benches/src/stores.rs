@@ -1,0 +1,59 @@
+//! Which store a load runs on.
+
+use std::{fmt, path::Path, sync::Arc};
+
+use artos_core::store::TaskStore;
+use artos_store_memory::MemoryStore;
+use artos_store_sled::{Durability, SledStore};
+use tempfile::TempDir;
+
+pub(crate) type AnyStore = Arc<dyn TaskStore>;
+
+/// A store to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum StoreChoice {
+    /// In memory; survives nothing.
+    #[default]
+    Memory,
+    /// In a temporary folder; what is acknowledged outlives a power cut.
+    Sled,
+    /// In a temporary folder; what is acknowledged outlives the process, not a power cut.
+    SledProcess,
+}
+
+/// A store that is open.
+pub(crate) struct Opened {
+    // Dropped before its folder.
+    pub(crate) store: AnyStore,
+    pub(crate) folder: Option<TempDir>,
+}
+
+impl StoreChoice {
+    /// Opens an empty store. A folder is made below the current one: /tmp may be in memory.
+    pub(crate) fn open(self) -> anyhow::Result<Opened> {
+        let durability = match self {
+            Self::Memory => {
+                return Ok(Opened { store: Arc::new(MemoryStore::default()), folder: None });
+            }
+            Self::Sled => Durability::Power,
+            Self::SledProcess => Durability::Process,
+        };
+        let folder = tempfile::tempdir_in(".")?;
+        let store = open_sled(&folder.path().join("store"), durability)?;
+        Ok(Opened { store, folder: Some(folder) })
+    }
+}
+
+pub(crate) fn open_sled(path: &Path, durability: Durability) -> anyhow::Result<AnyStore> {
+    Ok(Arc::new(SledStore::builder(path).durability(durability).open()?))
+}
+
+impl fmt::Display for StoreChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory (not durable)",
+            Self::Sled => "sled (outlives power cuts)",
+            Self::SledProcess => "sled (outlives the process)",
+        })
+    }
+}
