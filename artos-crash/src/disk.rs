@@ -51,7 +51,7 @@ impl Disk {
             file_system,
             device: tools::run("losetup", &["-f", "--show", tools::text(file)?])?,
             mounted: false,
-            mount: tempfile::Builder::new().prefix("artos-crash-").tempdir()?,
+            mount: tools::folder()?,
             image: None,
         })
     }
@@ -122,30 +122,29 @@ impl Drop for Disk {
 
 /// Takes away what rigs left behind that were killed.
 pub(crate) fn sweep() -> anyhow::Result<()> {
+    let is_abandoned = |path: &str| path.split('/').any(tools::is_abandoned);
+    // What was mounted last is on top of the others.
+    for line in fs::read_to_string("/proc/self/mounts")?.lines().rev() {
+        if let Some(at) = line.split(' ').nth(1).filter(|at| is_abandoned(at)) {
+            let _ = tools::run("umount", &["-l", at]);
+        }
+    }
     for line in tools::run("losetup", &["-l", "-n", "-O", "NAME,BACK-FILE"])?.lines() {
         let mut words = line.split_whitespace();
         if let (Some(device), Some(file)) = (words.next(), words.next())
             && is_abandoned(file)
         {
-            let _ = tools::run("umount", &[device]);
             let _ = tools::run("losetup", &["-d", device]);
         }
     }
-    for entry in fs::read_dir(MEMORY)? {
-        let path = entry?.path();
-        if path.to_str().is_some_and(is_abandoned) {
-            let _ = fs::remove_file(path);
+    for folder in [Path::new(MEMORY), &std::env::temp_dir()] {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.file_name().and_then(|name| name.to_str()).is_some_and(tools::is_abandoned) {
+                let _ =
+                    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            }
         }
     }
     Ok(())
-}
-
-/// Returns whether a file stands for a disk of a rig that is gone.
-fn is_abandoned(file: &str) -> bool {
-    let Some(rest) = file.strip_prefix(MEMORY).and_then(|rest| rest.strip_prefix("/artos-crash-"))
-    else {
-        return false;
-    };
-    let owner = rest.split('-').next().and_then(|owner| owner.parse::<u32>().ok());
-    owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists())
 }

@@ -8,6 +8,7 @@
 mod child;
 mod dice;
 mod disk;
+mod hang;
 mod options;
 mod progress;
 mod record;

@@ -20,6 +20,7 @@ use crate::{
     report::Report,
     session::{PATIENCE, Seen, Session},
     subject::{Believe, Subject},
+    tools,
     watch::Deadline,
 };
 
@@ -84,8 +85,7 @@ pub(crate) fn opening(session: &mut Session, subject: &mut Subject) -> anyhow::R
             Ok(Opening::Lost)
         }
         Seen::Nothing => {
-            let message = format!("the store was not open after {PATIENCE:?}");
-            subject.find(Invariant::Opens, message);
+            hangs(session, subject, "the store does not open")?;
             Ok(Opening::Lost)
         }
     }
@@ -109,7 +109,7 @@ pub(crate) fn refused(subject: &mut Subject) {
 /// Waits for the end of a child that nothing was done to but a signal, and checks how it ended.
 pub(crate) fn must_end_well(session: &mut Session, subject: &mut Subject) -> anyhow::Result<()> {
     if session.read_rest(subject, Believe::All)? == Seen::Nothing {
-        subject.find(Invariant::Opens, format!("the process did not end within {PATIENCE:?}"));
+        hangs(session, subject, "the process does not end")?;
         session.kill();
     }
     match session.wait()? {
@@ -123,6 +123,21 @@ pub(crate) fn must_end_well(session: &mut Session, subject: &mut Subject) -> any
                 format!("the process ended with {}; its complaints tell more", shown(code));
             subject.find(Invariant::Opens, message);
         }
+    }
+    Ok(())
+}
+
+/// Notes that a child hangs, and where; it is killed when its session is dropped.
+pub(crate) fn hangs(
+    session: &mut Session,
+    subject: &mut Subject,
+    what: &str,
+) -> anyhow::Result<()> {
+    subject
+        .find(Invariant::Opens, format!("{what}, after {PATIENCE:?}; its complaints tell where"));
+    // It may end just now after all.
+    if let Err(error) = session.describe_hang(&subject.complaints()) {
+        subject.note(&format!("where it hangs is not known: {error:#}"))?;
     }
     Ok(())
 }
@@ -235,7 +250,7 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     fn run(&self, rig: &mut impl Rig) -> anyhow::Result<()> {
-        let folder = tempfile::Builder::new().prefix("artos-crash-").tempdir()?;
+        let folder = tools::folder()?;
         let mut subject: Option<Subject> = None;
         while let Some(round) = self.rounds.take() {
             let seed = mix(self.options.seed, round);

@@ -3,6 +3,7 @@
 use std::{
     fs::OpenOptions,
     io::{BufRead as _, BufReader},
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
@@ -14,7 +15,9 @@ use anyhow::Context as _;
 use artos_oracle::{Event, What};
 
 use crate::{
+    hang,
     subject::{Believe, Subject},
+    tools,
     watch::{Deadline, pause},
 };
 
@@ -42,6 +45,8 @@ impl Session {
     pub(crate) fn start(mut command: Command, complaints: &Path) -> anyhow::Result<Self> {
         let complaints = OpenOptions::new().create(true).append(true).open(complaints)?;
         let mut child = command
+            // A group of its own: what a child starts ends with it.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(complaints)
@@ -111,6 +116,19 @@ impl Session {
         let _ = self.child.kill();
     }
 
+    /// Appends where the threads of the child stand to its complaints.
+    pub(crate) fn describe_hang(&mut self, complaints: &Path) -> anyhow::Result<()> {
+        let own = self.child.id();
+        match hang::child_of(own) {
+            Some(watched) => {
+                // The tool in between keeps others from looking.
+                self.kill();
+                hang::describe(watched, complaints)
+            }
+            None => hang::describe(own, complaints),
+        }
+    }
+
     /// Asks the child to end gently.
     pub(crate) fn close(&mut self) {
         self.input = None;
@@ -140,6 +158,12 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.close();
+        if matches!(self.child.try_wait(), Ok(Some(_))) && self.reader.is_none() {
+            return;
+        }
+        // A tool in between does not take the process that it watches with it.
+        let group = format!("-{}", self.child.id());
+        let _ = tools::run("kill", &["-KILL", "--", &group]);
         self.kill();
         let _ = self.child.wait();
     }

@@ -79,6 +79,16 @@ impl Subject {
         self.folder.join(COMPLAINTS)
     }
 
+    /// Keeps a copy of the store for the evidence, as it is before a child sees it.
+    pub(crate) fn keep_as_it_is(&self) -> anyhow::Result<()> {
+        let copy = self.folder.join(BEFORE);
+        if copy.exists() {
+            fs::remove_dir_all(&copy)?;
+        }
+        tools::run("cp", &["-a", tools::text(self.path())?, tools::text(&copy)?])?;
+        Ok(())
+    }
+
     /// Returns the command that starts the next child, below `before`, a tool with its arguments.
     pub(crate) fn command(
         &mut self,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use tempfile::TempDir;
 
 use crate::watch::{Deadline, pause};
 
@@ -40,6 +41,19 @@ pub(crate) fn run_patiently(program: &str, arguments: &[&str]) -> anyhow::Result
 /// Writes a path as an argument.
 pub(crate) fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
+/// Makes a folder that is gone when the rig is; its name says whose it is.
+pub(crate) fn folder() -> anyhow::Result<TempDir> {
+    let prefix = format!("artos-crash-{}-", std::process::id());
+    Ok(tempfile::Builder::new().prefix(&prefix).tempdir()?)
+}
+
+/// Returns whether a name says that it belongs to a rig that is gone.
+pub(crate) fn is_abandoned(name: &str) -> bool {
+    let owner = name.strip_prefix("artos-crash-").and_then(|rest| rest.split('-').next());
+    let owner = owner.and_then(|owner| owner.parse::<u32>().ok());
+    owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists())
 }
 
 /// Checks that a rig can do what it has to; it must fail where it cannot, not pass over it.

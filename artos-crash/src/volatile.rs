@@ -18,7 +18,7 @@ use fuser::{
 };
 use tempfile::TempDir;
 
-use crate::dice::Dice;
+use crate::{dice::Dice, tools};
 
 /// Bytes of the disk.
 const SIZE: usize = 64 << 20;
@@ -67,7 +67,7 @@ impl VolatileDisk {
             pending: Vec::new(),
             is_off: false,
         }));
-        let mount = tempfile::Builder::new().prefix("artos-crash-").tempdir()?;
+        let mount = tools::folder()?;
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName(String::from("artos-crash"))];
         let served = Served(Arc::clone(&cells));

@@ -17,7 +17,7 @@ use super::folder::Folder;
 use crate::{
     child::ChildDuty,
     dice::Dice,
-    rig::{Opening, Rig, Round, must_end_well, must_open, opening, shown},
+    rig::{Opening, Rig, Round, hangs, must_end_well, must_open, opening, shown},
     session::{Seen, Session},
     subject::{Believe, Subject},
     tools,
@@ -88,12 +88,13 @@ impl Rig for Corrupt {
     fn round(&mut self, subject: &mut Subject, dice: &mut Dice) -> anyhow::Result<Round> {
         let damage = damage(subject.path(), dice)?;
         subject.note(&damage)?;
+        subject.keep_as_it_is()?;
         let mut session =
             Session::start(subject.command(ChildDuty::Dump, &[])?, &subject.complaints())?;
         let opening = opening(&mut session, subject)?;
         session.close();
         if session.read_rest(subject, Believe::All)? == Seen::Nothing {
-            subject.find(Invariant::Opens, "the process hangs on a damaged store");
+            hangs(&mut session, subject, "the process hangs on a damaged store")?;
             return Ok(Round::Broken);
         }
         let code = session.wait()?;

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     child::{ChildDuty, REFUSED, STOPPED},
     dice::Dice,
-    rig::{Rig, Round, must_end_well, must_open, shown},
+    rig::{Rig, Round, hangs, must_end_well, must_open, shown},
     session::{Seen, Session},
     subject::{Believe, Subject},
     watch::Deadline,
@@ -72,7 +72,7 @@ impl Rig for Eio {
         session.read_until(subject, Deadline::after(wait), |_| false)?;
         session.close();
         if session.read_rest(subject, Believe::All)? == Seen::Nothing {
-            subject.find(Invariant::Opens, "the process hangs after an error of its disk");
+            hangs(&mut session, subject, "the process hangs after an error of its disk")?;
             return Ok(Round::Broken);
         }
         let code = session.wait()?;

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
+use crate::tools;
+
 /// A folder with at most one store in it.
 pub(crate) struct Folder {
     place: TempDir,
@@ -12,7 +14,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn new() -> anyhow::Result<Self> {
-        Ok(Self { place: tempfile::Builder::new().prefix("artos-crash-").tempdir()?, stores: 0 })
+        Ok(Self { place: tools::folder()?, stores: 0 })
     }
 
     /// Takes the old store away, and returns where a new one is to be.

@@ -15,7 +15,7 @@ use crate::{
     dice::Dice,
     disk::Disk,
     options::FileSystem,
-    rig::{Rig, Round, must_end_well, must_open, opening, shown},
+    rig::{Rig, Round, hangs, must_end_well, must_open, opening, shown},
     session::{Seen, Session},
     subject::{Believe, Subject},
     watch::Deadline,
@@ -69,7 +69,7 @@ impl Rig for Full {
         let seen = session.read_until(subject, Deadline::after(FULL_WITHIN), |_| false)?;
         session.close();
         if session.read_rest(subject, Believe::All)? == Seen::Nothing {
-            subject.find(Invariant::Opens, "the process hangs on a full disk");
+            hangs(&mut session, subject, "the process hangs on a full disk")?;
             return Ok(Round::Broken);
         }
         let code = session.wait()?;
