@@ -173,15 +173,15 @@ impl Subject {
                 fs::copy(from, into.join(name))?;
             }
         }
-        if self.path().exists() {
-            tools::run(
-                "cp",
-                &["-a", tools::text(self.path())?, tools::text(&into.join("store"))?],
-            )?;
+        for (from, to) in [(self.path(), "store"), (&self.folder.join(BEFORE), BEFORE)] {
+            if from.exists() {
+                tools::run("cp", &["-a", tools::text(from)?, tools::text(&into.join(to))?])?;
+            }
         }
         Ok(())
     }
 }
 
+const BEFORE: &str = "store-before";
 const EVENTS: &str = "events";
 const COMPLAINTS: &str = "complaints";
