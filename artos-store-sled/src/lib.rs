@@ -132,6 +132,7 @@ mod poison;
 mod scan;
 mod store;
 mod sync;
+mod watchdog;
 
 pub use builder::{Durability, SledStoreBuilder};
 pub use store::SledStore;

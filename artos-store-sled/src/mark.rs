@@ -99,6 +99,15 @@ impl Mark {
         Ok(())
     }
 
+    /// Sets the mark back to how far the store has come: what was acknowledged after it is given up.
+    pub(crate) fn reset(&mut self, sequence: u64) -> io::Result<()> {
+        // Both slots, or else the higher one would count.
+        self.set(sequence)?;
+        self.set(sequence.saturating_sub(1))?;
+        self.sequence = sequence;
+        self.sync()
+    }
+
     pub(crate) const fn is_unsynced(&self) -> bool {
         self.unsynced
     }

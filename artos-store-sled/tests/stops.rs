@@ -7,9 +7,10 @@ mod tasks;
 use std::{
     fs,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use artos_core::{
@@ -78,4 +79,29 @@ async fn a_panic_on_the_commit_thread_stops_the_store_and_loses_nothing() {
     let store = SledStore::open(folder.path()).unwrap();
     assert!(store.get(new_task(0).id, Part::Record).await.unwrap().is_some());
     assert!(store.get(new_task(1).id, Part::Record).await.unwrap().is_none());
+}
+
+/// A clock that stands in the way of whoever reads it, while its lock is held.
+#[derive(Debug, Clone, Default)]
+struct Blocked(Arc<Mutex<()>>);
+
+impl Clock for Blocked {
+    fn now(&self) -> Timestamp {
+        drop(self.0.lock().unwrap());
+        Timestamp::MIN
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_is_stuck_stops_the_store_and_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Blocked::default();
+    let builder = SledStore::builder(folder.path()).clock(clock.clone());
+    let store = builder.stall_limit(Duration::from_millis(100)).open().unwrap();
+    store.insert(&[new_task(0)]).await.unwrap();
+    let blocked = clock.0.lock().unwrap();
+    let first = cause(store.insert(&[new_task(1)]).await);
+    assert!(first.contains("commit thread running operations"), "{first}");
+    drop(blocked);
+    has_stopped(&store, &first).await;
 }

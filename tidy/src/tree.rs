@@ -7,9 +7,18 @@ use std::{
 
 use crate::RustText;
 
-/// What holds nothing a person wrote, at whatever depth it is.
-const SKIPPED: [&str; 6] =
-    [".git", ".venv", "target", "node_modules", "__pycache__", ".pytest_cache"];
+/// What holds nothing a person wrote, at whatever depth it is. In a linked worktree `.git` is a
+/// file.
+const SKIPPED: [&str; 8] = [
+    ".git",
+    ".venv",
+    "target",
+    "node_modules",
+    "__pycache__",
+    ".pytest_cache",
+    "artos-data",
+    "artos-demo",
+];
 
 /// The files of a repository.
 #[derive(Debug, Clone, Default)]
@@ -62,9 +71,9 @@ impl Tree {
                 let path = folder.join(&name);
                 let kind = entry.file_type()?;
                 if SKIPPED.contains(&name.as_str()) {
-                    // `.git` is a file in a second working tree.
                     continue;
-                } else if kind.is_dir() {
+                }
+                if kind.is_dir() {
                     folders.push(path);
                 } else if kind.is_file() {
                     // A file may vanish while it is looked at: an editor's, a tool's.

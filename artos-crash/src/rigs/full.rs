@@ -104,6 +104,7 @@ impl Rig for Full {
 
 /// Opens the store while there is no room: it may refuse, but must not lose anything.
 fn look(subject: &mut Subject) -> anyhow::Result<()> {
+    subject.keep_as_it_is()?;
     let mut session =
         Session::start(subject.command(ChildDuty::Dump, &[])?, &subject.complaints())?;
     opening(&mut session, subject)?;
