@@ -99,7 +99,7 @@ impl Mark {
         Ok(())
     }
 
-    /// Sets the mark back to how far the store has come: what was acknowledged after it is given up.
+    /// Sets the mark back to how far the store has come, and gives up what was acknowledged since.
     pub(crate) fn reset(&mut self, sequence: u64) -> io::Result<()> {
         // Both slots, or else the higher one would count.
         self.set(sequence)?;

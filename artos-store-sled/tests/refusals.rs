@@ -85,7 +85,7 @@ async fn store_with_an_ended_task() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = SledStore::open(folder.path()).unwrap();
     store.insert(&[new_task(1)]).await.unwrap();
-    let lease = claim(&store, 1).await[0].record.lease_token();
+    let lease = claim(&store, 1).await.remove(0).record.lease_token();
     store.settle(&[complete(lease, b"1")]).await.unwrap();
     folder
 }

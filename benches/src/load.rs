@@ -150,7 +150,7 @@ pub(crate) async fn idle(choice: StoreChoice, seconds: u64) -> anyhow::Result<()
     #[expect(clippy::cast_precision_loss, reason = "seconds stay far below 2^52")]
     let percent = used.as_secs_f64() / seconds as f64 * 100.0;
     println!(
-        "idle runtime, {choice}: {used:?} of processor time in {seconds} s = {percent:.3} % of a core"
+        "idle runtime, {choice}: {used:?} of processor in {seconds} s = {percent:.3} % of a core"
     );
     runtime.shutdown(Duration::from_secs(5)).await?;
     Ok(())

@@ -118,7 +118,7 @@ pub(crate) async fn steady(seconds: u64, keep: u64, rate: u64) -> anyhow::Result
         if started.elapsed() > Duration::from_secs(next_line) {
             let counts = client.list(&query).await?.counts.unwrap_or_default();
             println!(
-                "{next_line:>5} s: {submitted} submitted, {} kept, {} MiB on disk, {} MiB of memory",
+                "{next_line:>5} s: {submitted} submitted, {} kept, {} MiB on disk, {} in memory",
                 counts.total(),
                 report::folder_bytes(&path)? >> 20,
                 report::memory_bytes()? >> 20
