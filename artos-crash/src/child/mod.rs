@@ -12,7 +12,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
 use artos_core::{Client, ListQuery, Queue, Retention, Runtime, SystemClock};
 use artos_oracle::{Log, RecordingStore, Refusal, What, dump};
 use artos_store_sled::{Durability, SledStore};
@@ -50,7 +49,7 @@ pub enum ChildDuty {
     Dump,
     /// Submit and run tasks until the end of the input.
     Load,
-    /// Run tasks until all are terminal, and tell what the store has.
+    /// Run tasks until all are terminal.
     Heal,
 }
 
@@ -126,9 +125,6 @@ async fn work(options: &ChildOptions, log: &Arc<Log>) -> anyhow::Result<ExitCode
     let _ = runtime.shutdown(Duration::from_millis(dice.below(100))).await;
     if has_stopped {
         return Ok(ExitCode::from(STOPPED));
-    }
-    if options.duty == ChildDuty::Heal {
-        dump(store.inner(), log).await.context("the store cannot be read any more")?;
     }
     log.tell(What::Done)?;
     Ok(ExitCode::SUCCESS)
