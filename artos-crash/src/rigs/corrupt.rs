@@ -73,7 +73,8 @@ impl Corrupt {
 
 impl Rig for Corrupt {
     fn begin(&mut self, notes: &Path, seed: u64) -> anyhow::Result<Subject> {
-        if self.copies.is_multiple_of(COPIES_OF_A_STORE) {
+        let is_first = self.copies.is_multiple_of(COPIES_OF_A_STORE);
+        if is_first {
             self.make_sound(notes, seed)?;
         }
         self.copies += 1;
@@ -82,6 +83,9 @@ impl Rig for Corrupt {
         tools::run("cp", &["-a", tools::text(sound)?, tools::text(&copy)?])?;
         let mut subject = Subject::new(notes, &copy, seed)?;
         subject.checker = checker.clone();
+        if !is_first {
+            subject.checker.count_anew();
+        }
         Ok(subject)
     }
 

@@ -65,6 +65,10 @@ pub struct Tally {
     pub findings: u64,
 }
 
+/// What a checker has seen that has seen nothing.
+const NOTHING: Tally =
+    Tally { events: 0, acknowledged: 0, tasks: 0, ended: 0, started: 0, refused: 0, findings: 0 };
+
 impl Checker {
     /// Makes a checker of a store that is empty.
     #[must_use]
@@ -82,7 +86,7 @@ impl Checker {
             process: 0,
             stopped: None,
             findings: Vec::new(),
-            tally: Tally::default(),
+            tally: NOTHING,
         }
     }
 
@@ -152,6 +156,11 @@ impl Checker {
     #[must_use]
     pub const fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// Counts from zero again, for a copy of a store whose events were counted already.
+    pub const fn count_anew(&mut self) {
+        self.tally = Tally { findings: self.tally.findings, ..NOTHING };
     }
 
     /// Returns whether a task may have been pruned by now.
