@@ -13,7 +13,10 @@ use artos_core::{
     store::{StoreError, StoreResult},
 };
 
-use crate::mark::{self, Mark};
+use crate::{
+    mark::{self, Mark},
+    sled_file::ROOM,
+};
 
 /// The newest format this version reads and writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -173,7 +176,7 @@ fn refuse_foreign(path: &Path) -> StoreResult<()> {
     for entry in fs::read_dir(path).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
         // A process that was killed while it made the store leaves no more than these.
-        if name != LOCK && name != NEW_MARKER && name != mark::NAME {
+        if ![LOCK, NEW_MARKER, mark::NAME, ROOM].contains(&&*name.to_string_lossy()) {
             let name = name.to_string_lossy();
             let message = format!("{} holds `{name}` and is no store of ours", path.display());
             return Err(StoreError::Invalid { message });
