@@ -71,7 +71,8 @@ impl Engine {
         Fut: Future<Output = ()> + Send + 'static,
     {
         let kill = self.kill.clone();
-        let execution = execution(Arc::clone(self));
+        // It is some kilobytes large, and would be moved about ten times on its way into tokio.
+        let execution = Box::pin(execution(Arc::clone(self)));
         self.duties.spawn(async move {
             kill.run_until_cancelled(execution).await;
         });
