@@ -54,6 +54,11 @@ impl SledStoreBuilder {
         Self { options, clock: Box::new(SystemClock) }
     }
 
+    /// Returns what opening the disk depends on.
+    pub(crate) fn into_options(self) -> Options {
+        self.options
+    }
+
     /// Says what an acknowledged change outlives. Default: [`Durability::Power`].
     pub fn durability(mut self, durability: Durability) -> Self {
         self.options.durability = durability;

@@ -30,6 +30,7 @@ use crate::{
     keys,
     live::Live,
     mark::Mark,
+    marker,
     news::News,
     operations::Operations,
     sync::Syncer,
@@ -166,7 +167,7 @@ fn start(name: &str, run: impl FnOnce() + Send + 'static) -> StoreResult<JoinHan
 
 /// Refuses a tree that belongs to another store, or that went back behind its mark.
 fn check(disk: &Disk, head: Head, mark: &Mark, options: &Options) -> StoreResult<Head> {
-    folder::check_format(head.format)?;
+    marker::check_format(head.format)?;
     let shown = disk.folder().path().display();
     if head.sequence > 0 && head.store != mark.store() {
         let message = format!(

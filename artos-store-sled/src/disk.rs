@@ -56,13 +56,20 @@ struct Visible {
 impl Disk {
     /// Opens the tree in a folder, and returns its head.
     pub(crate) fn open(folder: Folder, options: &Options) -> StoreResult<(Self, Head)> {
+        let disk = Self::open_unread(folder, options)?;
+        let head = disk.read_head()?;
+        Ok((disk, head))
+    }
+
+    /// Opens the tree in a folder, whatever is in it.
+    pub(crate) fn open_unread(folder: Folder, options: &Options) -> StoreResult<Self> {
         let shown = folder.path().display().to_string();
         let failed = |doing: &str, error| folder::io_error(&format!("{doing} {shown}"), error);
         refuse_blobs(&folder).map_err(|error| failed("reading", error))??;
         let db = open_sled(&folder, options)?;
         folder.sync_all().map_err(|error| failed("syncing", error))?;
         let data_file = folder.data_file().map_err(|error| failed("opening", error))?;
-        let disk = Self {
+        Ok(Self {
             db,
             data_file,
             folder,
@@ -70,13 +77,11 @@ impl Disk {
             applied: AtomicU64::new(0),
             visible: RwLock::default(),
             poison: Poison::default(),
-        };
-        let head = disk.read_head()?;
-        Ok((disk, head))
+        })
     }
 
     /// Reads the head; a tree that has none yet is empty.
-    fn read_head(&self) -> StoreResult<Head> {
+    pub(crate) fn read_head(&self) -> StoreResult<Head> {
         if let Some(value) = self.value(keys::HEAD)? {
             return Head::open(&value);
         }
@@ -173,7 +178,7 @@ impl Lookup for Disk {
 /// Refuses a folder in which sled keeps values outside its data file.
 fn refuse_blobs(folder: &Folder) -> std::io::Result<StoreResult<()>> {
     let refused = |name: String| {
-        let path = folder.path().join("blobs").join(name);
+        let path = folder.tree().join("blobs").join(name);
         let message = format!("{} exists, and this store never makes one", path.display());
         Err(StoreError::Corrupt { message })
     };
@@ -182,13 +187,14 @@ fn refuse_blobs(folder: &Folder) -> std::io::Result<StoreResult<()>> {
 
 /// Opens sled's database in a folder whose lock is ours.
 fn open_sled(folder: &Folder, options: &Options) -> StoreResult<sled::Db> {
-    let shown = folder.path().display().to_string();
+    let shown = folder.tree().display().to_string();
+    let segment_bytes = segment_bytes(folder).unwrap_or(options.segment_bytes);
     let mut tries_left = TRIES;
     loop {
         let config = sled::Config::new()
-            .path(folder.path())
+            .path(folder.tree())
             .cache_capacity(options.cache_bytes)
-            .segment_size(options.segment_bytes)
+            .segment_size(segment_bytes)
             .flush_every_ms(Some(CLEAN_EVERY_MS));
         // A file that is damaged in an unusual way makes sled panic.
         match catch_unwind(AssertUnwindSafe(|| config.open())) {
@@ -211,6 +217,16 @@ fn open_sled(folder: &Folder, options: &Options) -> StoreResult<sled::Db> {
             }
         }
     }
+}
+
+/// Returns the size of segments that a tree was made with; sled opens it with no other.
+fn segment_bytes(folder: &Folder) -> Option<usize> {
+    let text = std::fs::read(folder.tree().join("conf")).ok()?;
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let line = text.lines().find_map(|line| line.trim().strip_prefix("segment_size:"))?;
+    let bytes: usize = line.trim().parse().ok()?;
+    // What sled takes; it panics about others.
+    (bytes.is_power_of_two() && (256..=1 << 24).contains(&bytes)).then_some(bytes)
 }
 
 /// How often, and how far apart, to ask for sled's own lock: five seconds in all.
