@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use artos_core::store::StoreError;
+use artos_core::store::{StoreError, StoreResult};
 
 use crate::{
     envelope::{self, CONTENT_BYTES_MAX, Sort, corrupt},
@@ -18,6 +18,9 @@ use crate::{
 const ROW_HEADER_BYTES: usize = 4;
 /// Longest value of a row; one row with the longest key has to fit a block.
 pub(crate) const ROW_VALUE_BYTES_MAX: usize = CONTENT_BYTES_MAX - ROW_HEADER_BYTES - KEY_BYTES_MAX;
+
+/// The key and the value of a row.
+pub(crate) type Row<'k, 'v> = (&'k [u8], &'v [u8]);
 
 /// Goes through the rows of a block, in the order of their keys.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ impl<'a> Rows<'a> {
     /// # Errors
     ///
     /// [`StoreError::Corrupt`] if the envelope is wrong or holds something else.
-    pub(crate) fn open(block: &'a [u8], value: &'a [u8]) -> Result<Self, StoreError> {
+    pub(crate) fn open(block: &'a [u8], value: &'a [u8]) -> StoreResult<Self> {
         let rest = envelope::open_as(block, value, Sort::Block)?;
         let at = value.len() - rest.len();
         Ok(Self { block, rest, key: block.to_vec(), at: at..at })
@@ -46,7 +49,7 @@ impl<'a> Rows<'a> {
     /// # Errors
     ///
     /// [`StoreError::Corrupt`] if the bytes are not rows in order.
-    pub(crate) fn next(&mut self) -> Result<Option<(&[u8], &'a [u8])>, StoreError> {
+    pub(crate) fn next(&mut self) -> StoreResult<Option<Row<'_, 'a>>> {
         let Some((&[shared, own, high, low], rest)) = self.rest.split_first_chunk() else {
             return if self.rest.is_empty() { Ok(None) } else { Err(self.odd()) };
         };

@@ -1,6 +1,6 @@
 //! How a store is opened.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use artos_core::{Clock, SystemClock, store::StoreResult};
 
@@ -11,6 +11,15 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Bytes of a segment if nothing else is said: sled's own default.
 const SEGMENT_BYTES: usize = 512 * 1024;
+
+/// Smaller segments could not hold the largest of sled's pages, which would then go to files of
+/// their own.
+const SEGMENT_BYTES_MIN: usize = 512 * 1024;
+
+/// How long the store's threads may get nowhere if nothing else is said.
+const STALL_LIMIT: Duration = Duration::from_secs(10);
+/// A shorter limit would take a slow disk for a broken one.
+const STALL_LIMIT_MIN: Duration = Duration::from_millis(100);
 
 /// What an acknowledged change outlives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -39,6 +48,7 @@ pub(crate) struct Options {
     pub(crate) cache_bytes: u64,
     pub(crate) segment_bytes: usize,
     pub(crate) accept_rollback: bool,
+    pub(crate) stall_limit: Duration,
 }
 
 impl SledStoreBuilder {
@@ -50,6 +60,7 @@ impl SledStoreBuilder {
             cache_bytes: CACHE_BYTES,
             segment_bytes: SEGMENT_BYTES,
             accept_rollback: false,
+            stall_limit: STALL_LIMIT,
         };
         Self { options, clock: Box::new(SystemClock) }
     }
@@ -70,6 +81,36 @@ impl SledStoreBuilder {
     /// It bounds sled's cache; the memory of the whole store is some times that.
     pub const fn cache_bytes(mut self, bytes: u64) -> Self {
         self.options.cache_bytes = bytes;
+        self
+    }
+
+    /// Says how large the pieces are in which sled's file grows, is cleaned up and is reused.
+    /// Default: 512 KiB. The value is rounded up to a power of two of at least 512 KiB.
+    ///
+    /// It is chosen when a store is made; one that exists keeps its own.
+    pub fn segment_bytes(mut self, bytes: usize) -> Self {
+        self.options.segment_bytes = bytes.next_power_of_two().max(SEGMENT_BYTES_MIN);
+        self
+    }
+
+    /// Says how long the store may have work and get nowhere before it stops, with an error for
+    /// everybody who waits. Default: 10 seconds; at least 100 milliseconds.
+    ///
+    /// It is made for a thread that is stuck for good; on a disk that pauses for longer at times, a
+    /// larger limit is right.
+    pub fn stall_limit(mut self, limit: Duration) -> Self {
+        self.options.stall_limit = limit.max(STALL_LIMIT_MIN);
+        self
+    }
+
+    /// Opens a store even if it came back older than what it had acknowledged, giving up what is
+    /// lost. Default: such a store is refused.
+    ///
+    /// That happens when files were restored in part, when a disk lied about what it had written,
+    /// or after a power cut with [`Durability::Process`]. It is for a person to decide, once: a
+    /// program should not do it at every start.
+    pub fn accept_rollback(mut self, accept: bool) -> Self {
+        self.options.accept_rollback = accept;
         self
     }
 

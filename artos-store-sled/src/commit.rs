@@ -34,6 +34,7 @@ use crate::{
     news::News,
     operations::Operations,
     sync::Syncer,
+    watchdog::{Doing, Watchdog},
 };
 
 /// Most operations in one group.
@@ -64,6 +65,7 @@ pub(crate) struct Committer {
     hub: ChangeHub,
     operations: Option<mpsc::Sender<Operation>>,
     durable: watch::Receiver<u64>,
+    watchdog: Watchdog,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -71,9 +73,22 @@ impl Committer {
     /// Opens a store and starts its threads, which end when the committer is dropped.
     pub(crate) fn open(options: &Options, clock: Box<dyn Clock>) -> StoreResult<Self> {
         let folder = Folder::open(&options.path)?;
-        let mark = Mark::open(folder.path())?;
-        let (disk, head) = Disk::open(folder, options)?;
-        let mut head = check(&disk, head, &mark, options)?;
+        let mut mark = Mark::open(folder.path())?;
+        if mark.sequence() > 0 {
+            // sled would make what is missing, and a new store in the place of the old one.
+            folder.require_tree()?;
+        }
+        let (disk, mut head) = Disk::open(folder, options)?;
+        check(&disk, &head, &mark, options)?;
+        if head.sequence < mark.sequence() {
+            tracing::warn!(
+                held = head.sequence,
+                acknowledged = mark.sequence(),
+                "the store goes on with what is left"
+            );
+            let reset = mark.reset(head.sequence);
+            reset.map_err(|error| folder::io_error("resetting the mark", error))?;
+        }
         let disk = Arc::new(disk);
         let live = Live::read(&disk, clock.now())?;
         let running: Vec<_> = live.all_running().keys().copied().collect();
@@ -89,11 +104,13 @@ impl Committer {
             writer.write(Written::default())?;
             syncer.sync(writer.head.sequence, disk.applied())?;
         }
+        let watchdog = Watchdog::start(Arc::clone(&disk), options.stall_limit)
+            .map_err(|error| folder::io_error("starting the watchdog", error))?;
         let threads = vec![
             start("artos-sled-commit", move || writer.run(&receiver))?,
             start("artos-sled-sync", move || syncer.run(&groups))?,
         ];
-        Ok(Self { disk, hub, operations: Some(operations), durable, threads })
+        Ok(Self { disk, hub, operations: Some(operations), durable, watchdog, threads })
     }
 
     pub(crate) const fn disk(&self) -> &Arc<Disk> {
@@ -115,36 +132,35 @@ impl Committer {
     ) -> StoreResult<T> {
         self.disk.poison().check()?;
         let (sender, answer) = oneshot::channel();
+        let pending = self.watchdog.begin();
         let operation: Operation = Box::new(move |operations, now| {
             let answer = operations.run(|operations| operation(operations, now));
             Box::new(move |committed: StoreResult<()>| {
                 // Nobody may be waiting any more.
                 let _ = sender.send(committed.and(answer));
+                drop(pending);
             })
         });
-        let sent = self.operations.as_ref().map(|operations| operations.send(operation));
-        if !matches!(sent, Some(Ok(()))) {
-            return Err(self.disk.poison().error());
+        if let Some(operations) = &self.operations {
+            // If the thread has ended, the cause is known, or will be at once.
+            let _ = operations.send(operation);
         }
-        match answer.await {
-            Ok(answer) => answer,
-            Err(_) => Err(self.ended().await),
+        let poison = self.disk.poison();
+        tokio::select! {
+            biased;
+            Ok(answer) = answer => answer,
+            error = poison.stopped() => Err(error),
         }
-    }
-
-    /// Returns why an operation was dropped. The cause is known once the threads have ended.
-    async fn ended(&self) -> StoreError {
-        let _ = self.durable.clone().wait_for(|_| false).await;
-        self.disk.poison().error()
     }
 
     /// Waits until everything that a reader may have seen so far is durable.
     pub(crate) async fn settled(&self) -> StoreResult<()> {
         let seen = self.disk.applied();
         let mut durable = self.durable.clone();
-        match durable.wait_for(|durable| *durable >= seen).await {
-            Ok(_) => Ok(()),
-            Err(_) => Err(self.disk.poison().error()),
+        tokio::select! {
+            biased;
+            Ok(_) = durable.wait_for(|durable| *durable >= seen) => Ok(()),
+            error = self.disk.poison().stopped() => Err(error),
         }
     }
 }
@@ -153,6 +169,10 @@ impl Drop for Committer {
     /// Waits for the group under way, so that the store can be opened again at once.
     fn drop(&mut self) {
         self.operations = None;
+        if self.disk.poison().is_stuck() {
+            // Whoever waits for a thread that is stuck gets stuck, too.
+            return;
+        }
         for thread in self.threads.drain(..) {
             // Panics were caught in the thread.
             let _ = thread.join();
@@ -166,7 +186,7 @@ fn start(name: &str, run: impl FnOnce() + Send + 'static) -> StoreResult<JoinHan
 }
 
 /// Refuses a tree that belongs to another store, or that went back behind its mark.
-fn check(disk: &Disk, head: Head, mark: &Mark, options: &Options) -> StoreResult<Head> {
+fn check(disk: &Disk, head: &Head, mark: &Mark, options: &Options) -> StoreResult<()> {
     marker::check_format(head.format)?;
     let shown = disk.folder().path().display();
     if head.sequence > 0 && head.store != mark.store() {
@@ -187,7 +207,7 @@ fn check(disk: &Disk, head: Head, mark: &Mark, options: &Options) -> StoreResult
         );
         return Err(StoreError::Corrupt { message });
     }
-    Ok(head)
+    Ok(())
 }
 
 /// What the thread owns.
@@ -211,6 +231,7 @@ impl Writer {
                     return;
                 }
             };
+            self.disk.activity().commit(Doing::Nothing);
             // While the group before is made durable, this waits, and the next one gathers.
             if self.applied.send(applied).is_err() || self.disk.poison().check().is_err() {
                 return;
@@ -220,6 +241,7 @@ impl Writer {
 
     /// Applies one group; it is answered once it is durable.
     fn apply(&mut self, first: Operation, operations: &mpsc::Receiver<Operation>) -> Applied {
+        self.disk.activity().commit(Doing::Running);
         let group = Group::new(&self.disk, &mut self.live, &mut self.head.counts);
         let mut running = Operations::new(group);
         let mut answers = Vec::new();

@@ -26,6 +26,7 @@ use crate::{
     live::Live,
     lookup::{Loaded, Lookup},
     poison::{Poison, panic_message},
+    watchdog::{Activity, Doing},
 };
 
 /// How often sled's background thread runs, in milliseconds. It cleans the file up behind the
@@ -44,6 +45,7 @@ pub(crate) struct Disk {
     applied: AtomicU64,
     visible: RwLock<Visible>,
     poison: Poison,
+    activity: Arc<Activity>,
 }
 
 /// What readers need besides the tree.
@@ -77,6 +79,7 @@ impl Disk {
             applied: AtomicU64::new(0),
             visible: RwLock::default(),
             poison: Poison::default(),
+            activity: Arc::default(),
         })
     }
 
@@ -102,6 +105,10 @@ impl Disk {
 
     pub(crate) const fn poison(&self) -> &Poison {
         &self.poison
+    }
+
+    pub(crate) const fn activity(&self) -> &Arc<Activity> {
+        &self.activity
     }
 
     /// Returns how many groups of changes readers may have seen.
@@ -141,13 +148,16 @@ impl Disk {
         self.poison.check()?;
         // Counted before it can be seen, so that no reader takes it for durable too early.
         self.applied.fetch_add(1, Ordering::SeqCst);
+        self.activity.commit(Doing::Writing);
         self.db.apply_batch(batch).map_err(|error| self.failed("writing", &error))
     }
 
     /// Returns when all that was applied is as durable as was asked for.
     pub(crate) fn sync(&self) -> StoreResult<()> {
+        self.activity.sync(Doing::Flushing);
         self.db.flush().map_err(|error| self.failed("flushing", &error))?;
         if self.durability == Durability::Power {
+            self.activity.sync(Doing::Syncing);
             // sled's flush ends in the memory of the operating system; only this reaches the disk.
             self.data_file.sync_data().map_err(|error| self.poison.io("syncing", &error))?;
         }

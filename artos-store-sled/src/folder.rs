@@ -119,6 +119,27 @@ impl Folder {
         File::options().read(true).write(true).open(self.tree.join("db"))
     }
 
+    /// Makes sure that sled's files are there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] if one is missing.
+    pub(crate) fn require_tree(&self) -> StoreResult<()> {
+        for name in ["db", "conf"] {
+            let path = self.tree.join(name);
+            let shown = path.display();
+            match path.try_exists() {
+                Ok(true) => {}
+                Ok(false) => {
+                    let message = format!("{shown} is missing; restore the folder from a backup");
+                    return Err(StoreError::Corrupt { message });
+                }
+                Err(error) => return Err(io_error(&format!("looking for {shown}"), error)),
+            }
+        }
+        Ok(())
+    }
+
     /// Makes every file of the folder, and that they exist, outlive a power cut.
     pub(crate) fn sync_all(&self) -> io::Result<()> {
         sync_files(&self.path)?;

@@ -103,6 +103,17 @@ impl Mark {
         Ok(())
     }
 
+    /// Sets the mark back to how far the store has come, and gives up what was acknowledged since.
+    pub(crate) fn reset(&mut self, sequence: u64) -> io::Result<()> {
+        // Both slots, or else the higher one would count.
+        for slot in [0, SLOT_BYTES as u64] {
+            self.file.seek(SeekFrom::Start(slot))?;
+            self.file.write_all(&seal(self.store, sequence))?;
+        }
+        self.sequence = sequence;
+        self.sync()
+    }
+
     pub(crate) const fn is_unsynced(&self) -> bool {
         self.unsynced
     }

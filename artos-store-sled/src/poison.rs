@@ -3,14 +3,22 @@
 //! After a failed write or sync nobody knows what the disk holds, and a second sync that succeeds
 //! proves nothing. Only opening the store again finds out.
 
-use std::{any::Any, io, sync::OnceLock};
+use std::{any::Any, io, sync::OnceLock, time::Duration};
 
 use artos_core::store::{StoreError, StoreResult};
+use tokio::sync::watch;
 
 /// Remembers the first cause.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Poison {
     cause: OnceLock<Cause>,
+    stopped: watch::Sender<bool>,
+}
+
+impl Default for Poison {
+    fn default() -> Self {
+        Self { cause: OnceLock::new(), stopped: watch::Sender::new(false) }
+    }
 }
 
 /// Why the store stopped.
@@ -19,6 +27,7 @@ enum Cause {
     Failed(String),
     Full(String),
     Corrupt(String),
+    Stuck(String),
 }
 
 impl Poison {
@@ -27,10 +36,22 @@ impl Poison {
         self.cause.get().map_or(Ok(()), |cause| Err(cause.error()))
     }
 
-    /// Returns the cause as an error; for when the thread that would know is gone.
-    pub(crate) fn error(&self) -> StoreError {
-        let unknown = || Cause::Failed(String::from("its commit thread ended"));
+    /// Waits until the store stops, and returns the cause as an error.
+    pub(crate) async fn stopped(&self) -> StoreError {
+        let mut stopped = self.stopped.subscribe();
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+        let unknown = || Cause::Failed(String::from("its threads ended"));
         self.cause.get().cloned().unwrap_or_else(unknown).error()
+    }
+
+    /// Returns whether a thread of the store may never end.
+    pub(crate) fn is_stuck(&self) -> bool {
+        matches!(self.cause.get(), Some(Cause::Stuck(_)))
+    }
+
+    /// Poisons the store because its threads do not get on.
+    pub(crate) fn stuck(&self, limit: Duration, doing: &str) {
+        self.first(Cause::Stuck(format!("nothing was done for {limit:?}: {doing}")));
     }
 
     /// Poisons the store after an error of the file system.
@@ -79,6 +100,7 @@ impl Poison {
             tracing::error!(?cause, "the store stops; open it again");
             cause
         });
+        self.stopped.send_replace(true);
         first.error()
     }
 }
@@ -87,7 +109,7 @@ impl Cause {
     fn error(&self) -> StoreError {
         let stopped = |cause| format!("it stopped and has to be opened again; the cause: {cause}");
         match self {
-            Self::Failed(cause) => StoreError::unavailable(stopped(cause)),
+            Self::Failed(cause) | Self::Stuck(cause) => StoreError::unavailable(stopped(cause)),
             Self::Full(cause) => StoreError::Full { message: stopped(cause) },
             Self::Corrupt(cause) => StoreError::Corrupt { message: stopped(cause) },
         }

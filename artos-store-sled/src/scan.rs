@@ -193,11 +193,12 @@ impl Iterator for Scan<'_> {
     type Item = StoreResult<(IVec, IVec)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rows.is_empty() && !self.ended {
-            if let Err(error) = self.fill() {
-                self.ended = true;
-                return Some(Err(error));
-            }
+        if self.rows.is_empty()
+            && !self.ended
+            && let Err(error) = self.fill()
+        {
+            self.ended = true;
+            return Some(Err(error));
         }
         let (key, value) = self.rows.pop_front()?;
         self.from = key.clone();

@@ -12,7 +12,7 @@ use std::{
 use artos_core::{notify::ChangeHub, store::StoreResult};
 use tokio::sync::watch;
 
-use crate::{commit::Applied, disk::Disk, mark::Mark};
+use crate::{commit::Applied, disk::Disk, mark::Mark, watchdog::Doing};
 
 /// Groups between two looks for files that must not exist.
 const GROUPS_PER_BLOB_CHECK: u64 = 64;
@@ -74,6 +74,7 @@ impl Syncer {
         for answer in answers {
             answer(self.disk.poison().check());
         }
+        self.disk.activity().sync(Doing::Nothing);
     }
 
     /// Makes all groups durable up to one.
@@ -87,6 +88,7 @@ impl Syncer {
             return Ok(());
         }
         self.disk.sync()?;
+        self.disk.activity().sync(Doing::Marking);
         self.mark
             .set(sequence)
             .map_err(|error| self.disk.poison().io("writing the mark", &error))?;
@@ -99,6 +101,9 @@ impl Syncer {
     }
 
     fn sync_mark(&mut self) -> StoreResult<()> {
-        self.mark.sync().map_err(|error| self.disk.poison().io("syncing the mark", &error))
+        self.disk.activity().sync(Doing::Marking);
+        let synced = self.mark.sync();
+        self.disk.activity().sync(Doing::Nothing);
+        synced.map_err(|error| self.disk.poison().io("syncing the mark", &error))
     }
 }

@@ -6,11 +6,14 @@ mod tasks;
 
 use std::{fs, path::Path};
 
-use artos_core::store::{Part, StoreError, TaskStore as _};
+use artos_core::{
+    model::{ListQuery, NewTask},
+    store::{Part, StoreError, TaskStore as _},
+};
 use artos_store_sled::SledStore;
-use uuid::Uuid;
+use tempfile::TempDir;
 
-use tasks::{claim, new_task};
+use tasks::{claim, complete, new_task};
 
 /// Returns the names and contents of all files of a folder.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -77,71 +80,96 @@ fn a_store_with_values_outside_its_file_is_refused() {
     assert!(matches!(opened, Err(StoreError::Corrupt { .. })), "{opened:?}");
 }
 
-#[tokio::test]
-async fn every_flipped_bit_of_a_record_is_found() {
+/// Makes a store with one completed task in it, and returns it closed.
+async fn store_with_an_ended_task() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let store = SledStore::open(folder.path()).unwrap();
-    let (broken, good) = (new_task(1), new_task(2));
-    store.insert(&[broken.clone(), good.clone()]).await.unwrap();
-    drop(store);
-    let key = [b"t".as_slice(), broken.id.as_uuid().as_bytes()].concat();
-    let value = sled::open(folder.path()).unwrap().get(&key).unwrap().unwrap();
-    for at in (0..value.len()).step_by(23) {
-        let mut value = value.to_vec();
-        value[at] ^= 1 << (at % 8);
-        sled::open(folder.path()).unwrap().insert(&key, value).unwrap();
+    store.insert(&[new_task(1)]).await.unwrap();
+    let lease = claim(&store, 1).await.remove(0).record.lease_token();
+    store.settle(&[complete(lease, b"1")]).await.unwrap();
+    folder
+}
 
+/// Changes the first block of a table, as a broken disk would, and sled did not notice.
+fn damage(folder: &Path, table: &[u8], damage: impl FnOnce(&mut Vec<u8>)) {
+    let tree = sled::open(folder).unwrap();
+    let mut block = tree.get(table).unwrap().unwrap().to_vec();
+    damage(&mut block);
+    tree.insert(table, block).unwrap();
+}
+
+#[tokio::test]
+async fn every_flipped_bit_of_a_block_is_found() {
+    let folder = store_with_an_ended_task().await;
+    let good = sled::open(folder.path()).unwrap().get(b"t").unwrap().unwrap();
+    for at in (0..good.len()).step_by(7) {
+        damage(folder.path(), b"t", |block| {
+            *block = good.to_vec();
+            block[at] ^= 1 << (at % 8);
+        });
         let store = SledStore::open(folder.path()).unwrap();
-        let found = store.get(broken.id, Part::Record).await;
+        let found = store.get(new_task(1).id, Part::Record).await;
         let Err(StoreError::Corrupt { message }) = found else {
             panic!("byte {at}: {found:?}");
         };
         assert!(message.starts_with("key t"), "{message}");
-        let listed = store.list(&Default::default()).await;
+        let listed = store.list(&ListQuery::default()).await;
         assert!(matches!(listed, Err(StoreError::Corrupt { .. })));
-        assert!(store.get(good.id, Part::Input).await.unwrap().is_some());
-        assert!(matches!(store.cancel(broken.id).await, Err(StoreError::Corrupt { .. })));
-        store.cancel(good.id).await.unwrap();
+        let cancelled = store.cancel(new_task(1).id).await;
+        assert!(matches!(cancelled, Err(StoreError::Corrupt { .. })));
     }
 }
 
 #[tokio::test]
-async fn a_value_under_another_key_is_found() {
+async fn a_damaged_task_that_is_not_terminal_is_found_when_the_store_is_opened() {
     let folder = tempfile::tempdir().unwrap();
     let store = SledStore::open(folder.path()).unwrap();
-    let tasks = [new_task(1), new_task(2)];
-    store.insert(&tasks).await.unwrap();
+    store.insert(&[new_task(1)]).await.unwrap();
     drop(store);
-    let key = |id: Uuid| [b"t".as_slice(), id.as_bytes()].concat();
+    damage(folder.path(), b"t", |block| block[20] ^= 1);
+    let opened = SledStore::open(folder.path());
+    let Err(StoreError::Corrupt { message }) = opened else { panic!("{opened:?}") };
+    assert!(message.starts_with("key t"), "{message}");
+}
+
+#[tokio::test]
+async fn a_task_that_is_listed_and_missing_is_found_when_the_store_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open(folder.path()).unwrap();
+    store.insert(&[new_task(1)]).await.unwrap();
+    drop(store);
+    sled::open(folder.path()).unwrap().remove(b"t").unwrap();
+    let opened = SledStore::open(folder.path());
+    let Err(StoreError::Corrupt { message }) = opened else { panic!("{opened:?}") };
+    assert!(message.contains(&new_task(1).id.to_string()), "{message}");
+}
+
+#[tokio::test]
+async fn a_block_under_another_key_is_found() {
+    let folder = store_with_an_ended_task().await;
     let tree = sled::open(folder.path()).unwrap();
-    let value = tree.get(key(*tasks[0].id.as_uuid())).unwrap().unwrap();
-    tree.insert(key(*tasks[1].id.as_uuid()), value).unwrap();
+    let block = tree.get(b"t").unwrap().unwrap();
+    tree.insert([b"t".as_slice(), new_task(0).id.as_uuid().as_bytes()].concat(), block).unwrap();
     drop(tree);
     let store = SledStore::open(folder.path()).unwrap();
-    let found = store.get(tasks[1].id, Part::Record).await;
+    let found = store.get(new_task(1).id, Part::Record).await;
     assert!(matches!(found, Err(StoreError::Corrupt { .. })), "{found:?}");
-    assert!(store.get(tasks[0].id, Part::Record).await.unwrap().is_some());
 }
 
 #[tokio::test]
 async fn a_refused_operation_leaves_nothing_behind() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = store_with_an_ended_task().await;
+    // A block that no idempotency key can be read from.
+    sled::open(folder.path()).unwrap().insert(b"k", b"nonsense").unwrap();
     let store = SledStore::open(folder.path()).unwrap();
-    let (good, broken) = (new_task(1), new_task(2));
-    store.insert(&[good.clone(), broken.clone()]).await.unwrap();
-    drop(store);
-    let key = [b"t".as_slice(), broken.id.as_uuid().as_bytes()].concat();
-    sled::open(folder.path()).unwrap().insert(key, b"nonsense").unwrap();
-
-    let store = SledStore::open(folder.path()).unwrap();
-    // The claim takes the good task first, meets the broken one, and must give the first back.
-    let request = artos_core::store::Claim {
-        queue: good.queue.clone(),
-        worker: artos_core::model::WorkerId::from_uuid(Uuid::nil()),
-        limit: 2,
-        lease_for: std::time::Duration::from_secs(1),
-    };
-    assert!(matches!(store.claim(&request).await, Err(StoreError::Corrupt { .. })));
-    assert_eq!(store.rescue(1).await.unwrap().next_in, None);
-    assert_eq!(claim(&store, 1).await[0].record.id, good.id);
+    let keyed = NewTask { idempotency_key: Some("key".into()), ..new_task(3) };
+    // The first task is inserted, then the damaged block is met, and the first is taken back.
+    let refused = store.insert(&[new_task(2), keyed]).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+    assert!(store.get(new_task(2).id, Part::Record).await.unwrap().is_none());
+    assert!(claim(&store, 10).await.is_empty());
+    let listing = ListQuery { counts: true, ..ListQuery::default() };
+    assert_eq!(store.list(&listing).await.unwrap().counts.unwrap().total(), 1);
+    store.insert(&[new_task(2)]).await.unwrap();
+    assert_eq!(claim(&store, 10).await[0].record.id, new_task(2).id);
 }

@@ -7,9 +7,10 @@ mod tasks;
 use std::{
     fs,
     sync::{
-        Arc,
+        Arc, Condvar, Mutex,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use artos_core::{
@@ -78,4 +79,39 @@ async fn a_panic_on_the_commit_thread_stops_the_store_and_loses_nothing() {
     let store = SledStore::open(folder.path()).unwrap();
     assert!(store.get(new_task(0).id, Part::Record).await.unwrap().is_some());
     assert!(store.get(new_task(1).id, Part::Record).await.unwrap().is_none());
+}
+
+/// A clock that lets nobody go who reads it, while it is held.
+#[derive(Debug, Clone, Default)]
+struct Held(Arc<(Mutex<bool>, Condvar)>);
+
+#[expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
+impl Held {
+    fn hold(&self, hold: bool) {
+        *self.0.0.lock().unwrap() = hold;
+        self.0.1.notify_all();
+    }
+}
+
+impl Clock for Held {
+    #[expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
+    fn now(&self) -> Timestamp {
+        let held = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(held, |held| *held).unwrap());
+        Timestamp::MIN
+    }
+}
+
+#[tokio::test]
+async fn a_thread_that_is_stuck_stops_the_store_and_nobody_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Held::default();
+    let builder = SledStore::builder(folder.path()).clock(clock.clone());
+    let store = builder.stall_limit(Duration::from_millis(100)).open().unwrap();
+    store.insert(&[new_task(0)]).await.unwrap();
+    clock.hold(true);
+    let first = cause(store.insert(&[new_task(1)]).await);
+    assert!(first.contains("commit thread running operations"), "{first}");
+    has_stopped(&store, &first).await;
+    clock.hold(false);
 }

@@ -38,7 +38,7 @@ impl Noop {
 }
 
 /// Runs a pipeline of no-ops.
-fn runtime(store: AnyStore, slots: usize, stages: usize) -> RuntimeBuilder {
+pub(crate) fn runtime(store: AnyStore, slots: usize, stages: usize) -> RuntimeBuilder {
     async fn pass(_: StageContext, task: Noop) -> StageResult<Noop> {
         Ok(task)
     }
@@ -51,7 +51,7 @@ fn runtime(store: AnyStore, slots: usize, stages: usize) -> RuntimeBuilder {
 }
 
 /// Waits until every task is completed, by the store's own count.
-async fn all_completed(client: &Client, tasks: u64) -> anyhow::Result<()> {
+pub(crate) async fn all_completed(client: &Client, tasks: u64) -> anyhow::Result<()> {
     let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
     loop {
         let counts = client.list(&query).await?.counts.unwrap_or_default();
@@ -61,6 +61,15 @@ async fn all_completed(client: &Client, tasks: u64) -> anyhow::Result<()> {
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Waits until so many tasks are completed, or more.
+pub(crate) async fn completed_at_least(client: &Client, tasks: u64) -> anyhow::Result<()> {
+    let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
+    while client.list(&query).await?.counts.unwrap_or_default().completed < tasks {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
 }
 
 pub(crate) async fn burn_down(
@@ -112,7 +121,7 @@ pub(crate) async fn submit(
     Ok(())
 }
 
-async fn submit_batches(
+pub(crate) async fn submit_batches(
     client: &Client,
     numbers: std::ops::Range<u64>,
     batch: u64,
@@ -141,7 +150,7 @@ pub(crate) async fn idle(choice: StoreChoice, seconds: u64) -> anyhow::Result<()
     #[expect(clippy::cast_precision_loss, reason = "seconds stay far below 2^52")]
     let percent = used.as_secs_f64() / seconds as f64 * 100.0;
     println!(
-        "idle runtime, {choice}: {used:?} of processor time in {seconds} s = {percent:.3} % of a core"
+        "idle runtime, {choice}: {used:?} of processor in {seconds} s = {percent:.3} % of a core"
     );
     runtime.shutdown(Duration::from_secs(5)).await?;
     Ok(())

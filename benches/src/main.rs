@@ -4,6 +4,7 @@ mod ceiling;
 mod http;
 mod load;
 mod report;
+mod scale;
 mod stores;
 
 use clap::{Parser, Subcommand};
@@ -53,6 +54,49 @@ enum Command {
         #[arg(long, default_value_t = 10)]
         seconds: u64,
     },
+    /// Fills a sled store with tasks that wait, and measures opening it and running them.
+    Backlog {
+        /// How many tasks.
+        #[arg(long, default_value_t = 1_000_000)]
+        tasks: u64,
+    },
+    /// Fills a sled store with tasks that ended, and measures opening it.
+    Finished {
+        /// How many tasks.
+        #[arg(long, default_value_t = 5_000_000)]
+        tasks: u64,
+    },
+    /// Keeps a sled store busy and watches how much room it takes.
+    Steady {
+        /// For how many seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// For how many seconds ended tasks are kept.
+        #[arg(long, default_value_t = 20)]
+        keep: u64,
+        /// Tasks submitted each second.
+        #[arg(long, default_value_t = 2_000)]
+        rate: u64,
+    },
+    /// Fills a sled store.
+    Fill {
+        /// Its folder.
+        path: std::path::PathBuf,
+        /// How many tasks.
+        #[arg(long, default_value_t = 1_000_000)]
+        tasks: u64,
+        /// Run them, too.
+        #[arg(long)]
+        ended: bool,
+    },
+    /// Opens a sled store, and runs some of its tasks.
+    Reopen {
+        /// Its folder.
+        path: std::path::PathBuf,
+        /// How many tasks to run.
+        #[arg(long, default_value_t = 0)]
+        run: u64,
+    },
     /// Measures what sled itself can do.
     Ceiling {
         /// How many tasks.
@@ -90,6 +134,11 @@ async fn main() -> anyhow::Result<()> {
             load::submit(store, tasks, callers, batch).await
         }
         Command::Idle { seconds } => load::idle(store, seconds).await,
+        Command::Backlog { tasks } => scale::fill_and_open(tasks, false),
+        Command::Finished { tasks } => scale::fill_and_open(tasks, true),
+        Command::Steady { seconds, keep, rate } => scale::steady(seconds, keep, rate).await,
+        Command::Fill { path, tasks, ended } => scale::fill(&path, tasks, ended).await,
+        Command::Reopen { path, run } => scale::open(&path, run).await,
         Command::Ceiling { tasks, group, bytes } => ceiling::sled(tasks, group, bytes),
         Command::Http { seconds, turns, connections } => {
             http::compare(seconds, turns, connections).await

@@ -1,6 +1,9 @@
 //! What a run prints: rates, processor time, memory.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// Processor time this process has used so far, by the kernel's account.
 pub(crate) fn cpu_time() -> anyhow::Result<Duration> {
@@ -18,10 +21,33 @@ pub(crate) fn cpu_time() -> anyhow::Result<Duration> {
 
 /// The most memory this process has held, in mebibytes.
 pub(crate) fn peak_memory_mib() -> anyhow::Result<u64> {
+    Ok(status_kib("VmHWM:")? / 1024)
+}
+
+/// The memory this process holds, in bytes.
+pub(crate) fn memory_bytes() -> anyhow::Result<u64> {
+    Ok(status_kib("VmRSS:")? * 1024)
+}
+
+fn status_kib(name: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
     let kib = line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok());
-    Ok(kib.unwrap_or(0) / 1024)
+    Ok(kib.unwrap_or(0))
+}
+
+/// The bytes of all files of a folder.
+pub(crate) fn folder_bytes(folder: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += if entry.file_type()?.is_dir() {
+            folder_bytes(&entry.path())?
+        } else {
+            entry.metadata()?.len()
+        };
+    }
+    Ok(bytes)
 }
 
 /// A measurement under way.

@@ -7,9 +7,18 @@ use std::{
 
 use crate::RustText;
 
-/// Folders that hold nothing a person wrote, at whatever depth they are.
-const SKIPPED: [&str; 6] =
-    [".git", ".venv", "target", "node_modules", "__pycache__", ".pytest_cache"];
+/// What holds nothing a person wrote, at whatever depth it is. In a linked worktree `.git` is a
+/// file.
+const SKIPPED: [&str; 8] = [
+    ".git",
+    ".venv",
+    "target",
+    "node_modules",
+    "__pycache__",
+    ".pytest_cache",
+    "artos-data",
+    "artos-demo",
+];
 
 /// The files of a repository.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +70,10 @@ impl Tree {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let path = folder.join(&name);
                 let kind = entry.file_type()?;
-                if kind.is_dir() && !SKIPPED.contains(&name.as_str()) {
+                if SKIPPED.contains(&name.as_str()) {
+                    continue;
+                }
+                if kind.is_dir() {
                     folders.push(path);
                 } else if kind.is_file() {
                     // A file may vanish while it is looked at: an editor's, a tool's.

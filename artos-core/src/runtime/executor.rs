@@ -67,10 +67,19 @@ pub(super) async fn run(engine: Arc<Engine>, claimed: Claimed, execution: Arc<Ex
             }
             _ => None,
         };
+        let kind = outcome.kind();
         let settled = settle(&engine, &execution, outcome, follow_ups).await;
         match (settled, checkpoint) {
             (Some(Settled::Applied(TaskState::Running)), Some((stage, payload))) => {
+                // Said only once the store has answered: whoever reads it may rely on it.
+                tracing::debug!(task_id = %task.record.id, kind = %task.record.kind,
+                    next_stage = %stage, "checkpoint recorded");
                 task.advance(stage, payload);
+            }
+            (Some(Settled::Applied(state)), _) => {
+                tracing::debug!(task_id = %task.record.id, kind = %task.record.kind,
+                    outcome = %kind, %state, "attempt settled");
+                return;
             }
             _ => return,
         }
@@ -176,6 +185,7 @@ impl ClaimedTask {
         execution.begin(Arc::clone(&attempt));
         let span = tracing::info_span!("stage", task_id = %self.record.id, kind = %self.record.kind,
             stage = %place.stage.name, attempt = self.record.attempt);
+        span.in_scope(|| tracing::debug!(epoch = %execution.lease.epoch, "stage started"));
         let payload = std::mem::take(&mut self.payload);
         let grace = engine.options.cancel_grace;
         let end =

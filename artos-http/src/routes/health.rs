@@ -35,10 +35,14 @@ pub(crate) async fn livez() -> Response {
     responses(
         (status = 200, description = "The store answers and the instance takes \
             work.", body = Healthy),
-        (status = 503, description = "`errors` says what is wrong."),
+        (status = 503, description = "`errors` says what is wrong, \
+            in the store's own words."),
     )
 )]
 pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    // What the store says is shown word for word, though no token is asked for: whoever is woken up
+    // must be able to act on it. It may name folders and hosts of the service, never what callers
+    // sent.
     let mut wrong = Vec::new();
     let health = app.monitor.as_ref().map(artos_core::Monitor::health);
     if app.drain.is_started() || health.as_ref().is_some_and(|health| health.draining) {

@@ -1,10 +1,12 @@
 //! Probes, and going away.
 
+use std::sync::atomic::Ordering;
+
 use axum::http::{Method, StatusCode};
 use serde_json::json;
 
 use crate::{
-    store::Mood,
+    store::{Mood, STOPPED},
     support::{BASE, Call, SECOND, Service},
 };
 
@@ -37,6 +39,32 @@ async fn a_store_that_does_not_answer_makes_it_unready_but_not_dead() {
         problem["errors"].as_array().unwrap().len() > 1,
         "the runtime's own trouble: {problem}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_stopped_for_good_starts_nothing_and_readyz_says_why_all_the_time() {
+    let mut service = Service::start().await;
+    service.submit("HOLD").await;
+    service.holding().await;
+    service.store.set(Mood::Stopped);
+    // What runs may end; nobody can be told, and nothing else starts.
+    service.script.permits.add_permits(1);
+    let (before, extracted) =
+        (service.store.calls(), service.script.extracted.load(Ordering::SeqCst));
+    let minutes = 10;
+    for _ in 0..minutes {
+        tokio::time::sleep(60 * SECOND).await;
+        let problem = service.get("/readyz").anonymous().send().await.problem(503);
+        assert!(problem["detail"].as_str().unwrap().contains(STOPPED), "{problem}");
+        assert_eq!(service.get("/livez").anonymous().send().await.status, StatusCode::OK);
+        assert_eq!(service.generate("CSR").send().await.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let health = service.runtime.health();
+    assert!(health.to_string().contains(STOPPED), "{health}");
+    assert_eq!(health.running, 0, "a stage holds its slot though its lease is gone: {health}");
+    assert_eq!(service.script.extracted.load(Ordering::SeqCst), extracted);
+    let calls = service.store.calls() - before;
+    assert!(calls < minutes * 60 * 2, "{calls} calls to a store that has stopped");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -27,31 +27,44 @@ pub(crate) enum Mood {
     Down = 1,
     Hanging = 2,
     Corrupt = 3,
+    Stopped = 4,
 }
+
+/// What an embedded store says to every call after its disk failed.
+pub(crate) const STOPPED: &str = "it stopped and has to be opened again; the cause: syncing: \
+                                  Input/output error (os error 5)";
 
 /// A memory store on tokio's clock with a [`Mood`].
 #[derive(Debug, Clone)]
 pub(crate) struct MoodyStore {
     inner: MemoryStore,
     mood: Arc<AtomicU8>,
+    calls: Arc<AtomicUsize>,
 }
 
 impl MoodyStore {
     pub(crate) fn new() -> Self {
         let inner = MemoryStore::with_clock(TokioClock::default());
-        Self { inner, mood: Arc::default() }
+        Self { inner, mood: Arc::default(), calls: Arc::default() }
     }
 
     pub(crate) fn set(&self, mood: Mood) {
         self.mood.store(mood as u8, Ordering::SeqCst);
     }
 
+    /// Returns how often the store was called.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
     async fn check(&self) -> StoreResult<()> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         let mood = self.mood.load(Ordering::SeqCst);
         match mood {
             mood if mood == Mood::Well as u8 => Ok(()),
             mood if mood == Mood::Down as u8 => Err(StoreError::unavailable("told to fail")),
             mood if mood == Mood::Hanging as u8 => std::future::pending().await,
+            mood if mood == Mood::Stopped as u8 => Err(StoreError::unavailable(STOPPED)),
             _ => Err(StoreError::Corrupt { message: "page 7 of /srv/secret-path".into() }),
         }
     }

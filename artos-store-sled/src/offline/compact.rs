@@ -115,7 +115,7 @@ pub(super) fn steps(
     let next = folder.with_tree(folder.place().next());
     step("making the new tree")?;
     fs::create_dir(next.tree()).map_err(|error| failed("making a new tree in", error))?;
-    let new = tables::open(next.with_tree(next.place()))?;
+    let new = tables::open_or_make(next.with_tree(next.place()))?;
     let written = copy(&old, &new, &head, progress, step)?;
     close(old)?;
     close(new)?;

@@ -42,6 +42,13 @@ pub(super) fn name(table: u8) -> &'static str {
 
 /// Opens the tree of a folder, whatever is in it.
 pub(super) fn open(folder: Folder) -> StoreResult<Disk> {
+    // sled would make what is missing, and an empty tree in the place of the old one.
+    folder.require_tree()?;
+    open_or_make(folder)
+}
+
+/// Opens the tree of a folder, or makes one.
+pub(super) fn open_or_make(folder: Folder) -> StoreResult<Disk> {
     let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
     Disk::open_unread(folder, &options)
 }

@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::store::{DEFAULT_FOLDER, StoreLocation};
+
 /// Generates Word documents from source files, in the background, over HTTP.
 ///
 /// `demo` shows the whole service in a few seconds; `serve` runs it.
@@ -27,9 +29,14 @@ pub enum Command {
 
 const SERVE_HELP: &str = "\
 Examples:
-  document-service serve --no-auth --files ./files
-  document-service serve --files ./files --token acme=8d1f... --token globex=77c0...
+  document-service serve --no-auth
+  document-service serve --token acme=8d1f... --token globex=77c0...
+  document-service serve --no-auth --store sled:/var/lib/documents
+  document-service serve --no-auth --store memory --files ./files
   DOCUMENT_SERVICE_TOKENS=acme=8d1f... document-service serve --listen 0.0.0.0:8080
+
+Everything durable is in one folder, artos-data unless --store says otherwise: tasks in its folder
+`tasks`, source files and documents in its folder `files`. One process at a time may use it.
 
 Then:
   curl -X POST http://127.0.0.1:8080/api/v1/documents/generate \\
@@ -42,12 +49,19 @@ pub struct ServeArguments {
     /// Address to listen on; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:8080", env = "DOCUMENT_SERVICE_LISTEN")]
     pub listen: SocketAddr,
-    /// Where tasks are kept. `memory:` forgets them when the process ends.
-    #[arg(long, default_value = "memory:", env = "DOCUMENT_SERVICE_STORE")]
+    /// Where tasks are kept: `sled:PATH` in this folder, where they outlive the process however it
+    /// ends; `memory` until the process ends.
+    #[arg(
+        long,
+        value_name = "sled:PATH|memory",
+        default_value_t = StoreLocation::Sled(DEFAULT_FOLDER.into()),
+        env = "DOCUMENT_SERVICE_STORE"
+    )]
     pub store: StoreLocation,
-    /// Directory of the source files and of the generated documents.
-    #[arg(long, value_name = "DIR", default_value = "files", env = "DOCUMENT_SERVICE_FILES")]
-    pub files: PathBuf,
+    /// Directory of the source files and of the generated documents [default: the folder `files`
+    /// beside the tasks, or artos-data/files if those are in memory].
+    #[arg(long, value_name = "DIR", env = "DOCUMENT_SERVICE_FILES")]
+    pub files: Option<PathBuf>,
     /// A bearer token and the organization it acts for; may be repeated. Separate several with
     /// commas in the environment.
     #[arg(
@@ -67,6 +81,17 @@ pub struct ServeArguments {
     /// How long running documents may go on after the service was told to stop, in seconds.
     #[arg(long, default_value = "20", value_parser = seconds, env = "DOCUMENT_SERVICE_GRACE")]
     pub grace: Duration,
+    /// How long a document stays with a process that gives no sign of life, in seconds. A short
+    /// time finds that out sooner, and writes to the store more often: four times in it. A service
+    /// that is started again on its folder goes on at once, whatever this is.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "20",
+        value_parser = lease_seconds,
+        env = "DOCUMENT_SERVICE_LEASE_SECONDS"
+    )]
+    pub lease_seconds: Duration,
 }
 
 /// Options of `demo`.
@@ -81,28 +106,20 @@ fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse().map(Duration::from_secs)
 }
 
-/// Where tasks are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreLocation {
-    /// In this process.
-    Memory,
-}
-
-/// The text names no store.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no store: expected `memory:`")]
-pub struct UnknownStore(String);
-
-impl FromStr for StoreLocation {
-    type Err = UnknownStore;
-
-    fn from_str(text: &str) -> Result<Self, UnknownStore> {
-        match text {
-            "memory:" | "memory" => Ok(Self::Memory),
-            _ => Err(UnknownStore(text.to_owned())),
-        }
+fn lease_seconds(text: &str) -> Result<Duration, BadLease> {
+    match text.parse() {
+        Ok(seconds @ 1..=LEASE_SECONDS_MAX) => Ok(Duration::from_secs(seconds)),
+        _ => Err(BadLease),
     }
 }
+
+/// A longer lease is surely a mistake: a document would wait a day for a process that died.
+const LEASE_SECONDS_MAX: u64 = 24 * 60 * 60;
+
+/// The text is no duration that a lease can have.
+#[derive(Debug, thiserror::Error)]
+#[error("expected whole seconds from 1 to {LEASE_SECONDS_MAX}")]
+struct BadLease;
 
 /// A bearer token and the organization it acts for.
 #[derive(Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! passages to sections, [`rules`] checks and enriches them, [`generate`] renders a Word document
 //! and [`post_process`] finishes it. Each stage is a plain function on plain data, so it can be
 //! tested without a runtime; [`stages`] makes a pipeline of them, [`service`] puts that behind the
-//! HTTP API, and [`cli`], [`serve`] and [`demo`] make a program of it.
+//! HTTP API on a [`store`], and [`cli`], [`serve`] and [`demo`] make a program of it.
 
 pub mod classify;
 pub mod cli;
@@ -21,3 +21,4 @@ pub mod serve;
 pub mod service;
 pub mod source;
 pub mod stages;
+pub mod store;

@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use document_service::cli::{Arguments, Command};
+use document_service::{
+    cli::{Arguments, Command},
+    store::OpenError,
+};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
@@ -26,9 +29,23 @@ async fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One line with its causes: a backtrace says nothing to whoever started the program.
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", with_causes(&error));
+            if let Some(refused) = error.downcast_ref::<OpenError>() {
+                eprintln!("what to do: {}", refused.advice());
+            }
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes an error and its causes on one line, without what was said already: a backtrace says
+/// nothing to whoever started the program.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        match text.is_empty() {
+            true => cause,
+            false if text.ends_with(&cause) => text,
+            false => format!("{text}: {cause}"),
+        }
+    })
 }

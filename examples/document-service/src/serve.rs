@@ -18,19 +18,26 @@ use crate::{
 #[expect(clippy::print_stdout, reason = "whoever starts the service reads where it listens")]
 pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     check_access(&arguments)?;
-    let Service { runtime, app, drain } = service::start(Settings {
-        store: &arguments.store,
-        files: &arguments.files,
-        tokens: &arguments.tokens,
-        concurrency: arguments.concurrency,
-    })
-    .await?;
+    // First what can fail without any task being touched.
     let listener = TcpListener::bind(arguments.listen)
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;
+    let store = arguments.store.open()?;
+    println!("{}", arguments.store.promise());
+    let files = arguments.files.unwrap_or_else(|| arguments.store.files());
+    let files = std::path::absolute(files)?;
+    let Service { runtime, app, drain } = service::start(Settings {
+        store,
+        files: &files,
+        tokens: &arguments.tokens,
+        concurrency: arguments.concurrency,
+        lease: arguments.lease_seconds,
+    })
+    .await?;
+    println!("source files and documents are in {}", files.display());
     println!("listening on http://{address}");
-    println!("documents at http://{address}{BASE}/, files in {}", arguments.files.display());
+    println!("documents at http://{address}{BASE}/");
     if arguments.no_auth {
         println!("warning: --no-auth lets everybody on this machine do everything");
     }

@@ -1,11 +1,10 @@
 //! The service put together: a store, a runtime with the pipeline, and the HTTP API in front.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use artos_core::{Pipeline, Queue, Runtime, Submission, TaskRecord};
+use artos_core::{Queue, Runtime, Submission, TaskRecord, store::TaskStore};
 use artos_http::{Auth, Caller, Drain, FieldError, Problem, Resource};
-use artos_store_memory::MemoryStore;
 use axum::{
     http::{HeaderName, HeaderValue, header},
     response::IntoResponse,
@@ -13,7 +12,7 @@ use axum::{
 use object_store::local::LocalFileSystem;
 
 use crate::{
-    cli::{OrganizationToken, StoreLocation},
+    cli::OrganizationToken,
     document::Document,
     files::Files,
     request::{GenerateDocument, authorize_paths, validate},
@@ -28,13 +27,15 @@ pub const BASE: &str = "/api/v1/documents";
 #[derive(Debug)]
 pub struct Settings<'a> {
     /// Where tasks are kept.
-    pub store: &'a StoreLocation,
+    pub store: Arc<dyn TaskStore>,
     /// Directory of source files and documents.
     pub files: &'a Path,
     /// Who may call; empty for everybody.
     pub tokens: &'a [OrganizationToken],
     /// How many documents to generate at a time.
     pub concurrency: usize,
+    /// How long a document stays with a process that gives no sign of life.
+    pub lease: Duration,
 }
 
 /// A service that generates documents; not yet listening.
@@ -58,9 +59,12 @@ pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
     let files = open_files(settings.files)?;
     let pipeline = stages::pipeline(&files, &rules);
     let queue = Queue::new("default").concurrency(settings.concurrency);
-    let runtime = match settings.store {
-        StoreLocation::Memory => run(MemoryStore::default(), queue, pipeline).await?,
-    };
+    let runtime = Runtime::builder(settings.store)
+        .lease_duration(settings.lease)
+        .queue(queue)
+        .register(pipeline)
+        .start()
+        .await?;
     let drain = Drain::new();
     let auth = if settings.tokens.is_empty() {
         Auth::open()
@@ -76,19 +80,13 @@ pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
     Ok(Service { runtime, app, drain })
 }
 
-async fn run(
-    store: impl artos_core::store::TaskStore,
-    queue: Queue,
-    pipeline: Pipeline<GenerateDocument, Document>,
-) -> anyhow::Result<Runtime> {
-    Ok(Runtime::builder(store).queue(queue).register(pipeline).start().await?)
-}
-
 fn open_files(directory: &Path) -> anyhow::Result<Files> {
     let shown = directory.display();
     std::fs::create_dir_all(directory).with_context(|| format!("cannot create {shown}"))?;
     let store = LocalFileSystem::new_with_prefix(directory)
-        .with_context(|| format!("cannot use {shown} for files"))?;
+        .with_context(|| format!("cannot use {shown} for files"))?
+        // A checkpoint names files: when it is recorded, they must outlive a power cut as it does.
+        .with_fsync(true);
     Ok(Files::new(Arc::new(store)))
 }
 

@@ -12,12 +12,17 @@ use tokio::net::TcpListener;
 
 use self::{api::Api, show::Show};
 use crate::{
-    cli::{DemoArguments, StoreLocation},
+    cli::DemoArguments,
     service::{self, Service, Settings},
+    store::StoreLocation,
 };
 
+/// Nobody else is there to take over, so any lease would do.
+const LEASE: Duration = Duration::from_secs(20);
+
 /// Starts a service on a free port, generates a document from the samples, shows how a document
-/// fails that lacks a required section, and stops.
+/// fails that lacks a required section, and stops. Its tasks are in a temporary store, which goes
+/// when it ends; the files stay.
 ///
 /// # Errors
 ///
@@ -25,11 +30,14 @@ use crate::{
 pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     let files = arguments.output.join("files");
     let paths = samples::write(&files)?;
+    let folder = tempfile::tempdir().context("no temporary folder for the store")?;
+    let store = StoreLocation::Sled(folder.path().to_owned());
     let Service { runtime, app, drain } = service::start(Settings {
-        store: &StoreLocation::Memory,
+        store: store.open()?,
         files: &files,
         tokens: &[],
         concurrency: 2,
+        lease: LEASE,
     })
     .await?;
     let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port")?;
@@ -40,9 +48,10 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     let server = artos_http::serve(listener, app, drain.clone(), stop, grace);
     let client = async {
         let output = arguments.output.clone();
+        let tasks = folder.path().to_owned();
         // The client blocks, as a script would, and so gets a thread of its own.
         let outcome =
-            tokio::task::spawn_blocking(move || show_service(&api, &paths, &output)).await;
+            tokio::task::spawn_blocking(move || show_service(&api, &paths, &output, &tasks)).await;
         drain.start();
         outcome?
     };
@@ -53,9 +62,19 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
 }
 
 /// Acts as a client of the service.
-fn show_service(api: &Api, paths: &samples::Paths, output: &Path) -> anyhow::Result<()> {
+fn show_service(
+    api: &Api,
+    paths: &samples::Paths,
+    output: &Path,
+    tasks: &Path,
+) -> anyhow::Result<()> {
     let mut show = Show::new();
     show.line(&format!("the service listens on {}", api.address()));
+    show.line(&format!(
+        "its tasks are in {}, a temporary store that is removed at the end",
+        tasks.display()
+    ));
+    show.line(&format!("its files are in {} and stay", output.display()));
 
     let sources = paths.complete.len();
     show.line(&format!("POST /api/v1/documents/generate with {sources} sources"));

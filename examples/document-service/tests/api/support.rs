@@ -1,14 +1,15 @@
 //! A service over a temporary directory with the samples of two organizations.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use axum::{
     body::Body,
     http::{Request, Response, StatusCode, header},
 };
 use document_service::{
-    cli::{OrganizationToken, StoreLocation},
+    cli::OrganizationToken,
     service::{self, BASE, Service, Settings},
+    store::StoreLocation,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -30,10 +31,11 @@ impl Running {
         let tokens: Vec<OrganizationToken> =
             ["acme=token-a", "globex=token-g"].map(|text| text.parse().unwrap()).into();
         let service = service::start(Settings {
-            store: &StoreLocation::Memory,
+            store: StoreLocation::Memory.open().unwrap(),
             files: files.path(),
             tokens: &tokens,
             concurrency: 4,
+            lease: Duration::from_secs(20),
         })
         .await
         .unwrap();

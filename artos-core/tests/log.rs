@@ -1,0 +1,85 @@
+//! What the log says about stages, and that it never says more than the store has acknowledged.
+//!
+//! A program of its own: which log statements are on is decided once in a process, and other tests
+//! running at the same time would decide it for this one.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use artos_core::{Pipeline, Runtime, StageContext, StageError, StageResult, Task, stage_fn};
+use artos_store_memory::MemoryStore;
+use serde::{Deserialize, Serialize};
+use tracing_subscriber::filter::LevelFilter;
+
+#[derive(Serialize, Deserialize)]
+struct Bake(u32);
+
+impl Task for Bake {
+    const KIND: &'static str = "bake";
+    type Output = u32;
+}
+
+async fn knead(_: StageContext, task: Bake) -> StageResult<u32> {
+    Ok(task.0)
+}
+
+async fn bake(_: StageContext, loaves: u32) -> StageResult<u32> {
+    if loaves == 0 { Err(StageError::fatal("no dough")) } else { Ok(loaves) }
+}
+
+/// Collects what is logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_stage_that_starts_and_each_checkpoint_that_is_recorded_is_logged_in_order() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::DEBUG)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .init();
+    let runtime = Runtime::builder(MemoryStore::default())
+        .register(Pipeline::new("knead", stage_fn(knead)).then("bake", stage_fn(bake)))
+        .start()
+        .await
+        .unwrap();
+    let good = runtime.client().submit(Bake(3)).await.unwrap();
+    good.wait().await.unwrap();
+    let bad = runtime.client().submit(Bake(0)).await.unwrap();
+    bad.wait().await.unwrap_err();
+    let ids = [good.id(), bad.id()];
+    // The runtime may still have to say how the last attempt was settled.
+    runtime.shutdown(std::time::Duration::from_secs(5)).await.unwrap();
+
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for (id, end) in ids.into_iter().zip(["outcome=complete state=completed", "state=failed"]) {
+        let id = format!("task_id={id}");
+        let told: Vec<_> = text.lines().filter(|line| line.contains(&id)).collect();
+        let expected = [
+            ["stage started", "stage=knead attempt=1"],
+            ["checkpoint recorded", "next_stage=bake"],
+            ["stage started", "stage=bake attempt=1"],
+            ["attempt settled", end],
+        ];
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for (line, parts) in told.iter().zip(expected) {
+            assert!(parts.iter().all(|part| line.contains(part)), "{parts:?}: {line}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The service as a process: what it says, how it refuses to start, and that a kill loses nothing.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on failed"
+)]
+
+mod api;
+mod crash;
+mod failing_disk;
+mod journal;
+mod moments;
+mod service;
+mod startup;
