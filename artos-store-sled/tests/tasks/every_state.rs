@@ -5,7 +5,7 @@ use std::time::Duration;
 use artos_core::{
     Name, Timestamp,
     model::{
-        Checkpoint, Failure, FailureCause, Lease, NewTask, Outcome, Progress, Retention,
+        Checkpoint, Failure, FailureCause, Labels, Lease, NewTask, Outcome, Progress, Retention,
         Settlement, StartAt,
     },
     store::{Beat, Claimed, TaskStore},
@@ -17,7 +17,7 @@ use super::{claim, complete, new_task};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// More than fits a record, and not the same in every chunk.
-const LARGE_BYTES: u32 = 10_000;
+const LARGE_BYTES: u32 = 5_000;
 
 /// Fills a store. What is in it depends on nothing but the clock.
 pub(crate) async fn fill(store: &impl TaskStore, clock: &ManualClock) {
@@ -29,6 +29,12 @@ pub(crate) async fn fill(store: &impl TaskStore, clock: &ManualClock) {
 
 fn large(seed: u32) -> Bytes {
     (0..LARGE_BYTES).map(|at| (at.wrapping_mul(seed) % 251).to_le_bytes()[0]).collect()
+}
+
+/// So many labels that a record does not fit a row.
+fn many_labels() -> Labels {
+    let label = |number| (Name::from(format!("key {number}")), Name::from("v".repeat(100)));
+    (0..40).map(label).collect()
 }
 
 fn failure(message: &str) -> Failure {
@@ -87,13 +93,7 @@ async fn waiting(store: &impl TaskStore) {
         labels: [(Name::from("l".repeat(30)), Name::from("v".repeat(30)))].into(),
         ..new_task(2)
     };
-    let spilled = NewTask {
-        labels: (0..250)
-            .map(|number| (format!("key {number}").into(), format!("value {number}").into()))
-            .collect(),
-        input: large(7),
-        ..new_task(3)
-    };
+    let spilled = NewTask { labels: many_labels(), input: large(7), ..new_task(3) };
     let again = NewTask {
         retry_of: Some(new_task(20).id),
         checkpoint: Some((Name::from_static("render"), Bytes::from_static(b"[1,2]"))),
@@ -148,8 +148,7 @@ async fn running(store: &impl TaskStore) {
     claimed(store, new_task(32)).await;
     store.cancel(new_task(32).id).await.unwrap();
 
-    let labels = (0..250).map(|n| (format!("{n}").into(), "x".into())).collect();
-    claimed(store, NewTask { labels, ..new_task(33) }).await;
+    claimed(store, NewTask { labels: many_labels(), ..new_task(33) }).await;
 }
 
 /// Tasks that were there and are no more.
