@@ -57,6 +57,7 @@ pub(crate) fn report(report: &Report) -> Value {
     json!({
         "sound": report.is_sound(),
         "findings": report.findings.iter().map(line).collect::<Vec<_>>(),
+        "complete": report.is_complete,
         "further": report.further,
         "tasks": report.tasks,
         "rows": report.rows,

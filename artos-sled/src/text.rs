@@ -109,6 +109,9 @@ pub(crate) fn report(report: &Report, paint: Paint) -> String {
         report.chunks,
         size(report.bytes)
     );
+    if !report.is_complete {
+        let _ = writeln!(text, "not all of the store could be checked");
+    }
     if report.is_sound() {
         let _ = writeln!(text, "{}", paint.good("everything is as it should be"));
     } else {

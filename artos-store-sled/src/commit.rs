@@ -29,6 +29,7 @@ use crate::{
     head::Head,
     keys,
     live::Live,
+    log,
     mark::Mark,
     marker,
     news::News,
@@ -77,6 +78,9 @@ impl Committer {
         if mark.sequence() > 0 {
             // sled would make what is missing, and a new store in the place of the old one.
             folder.require_tree()?;
+            if !options.accept_rollback {
+                look(&folder, &mark, options)?;
+            }
         }
         let (disk, mut head) = Disk::open(folder, options)?;
         check(&disk, &head, &mark, options)?;
@@ -183,6 +187,35 @@ impl Drop for Committer {
 fn start(name: &str, run: impl FnOnce() + Send + 'static) -> StoreResult<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name(String::from(name)).spawn(run);
     thread.map_err(|error| folder::io_error(&format!("starting the thread {name}"), error))
+}
+
+/// Refuses a log that does not hold all that was acknowledged, before sled changes it.
+fn look(folder: &Folder, mark: &Mark, options: &Options) -> StoreResult<()> {
+    let data = folder.tree().join("db");
+    let data = data.display();
+    let segment_bytes = folder.segment_bytes().unwrap_or(options.segment_bytes);
+    let found = log::read(folder.tree(), segment_bytes)
+        .map_err(|error| folder::io_error(&format!("reading {data}"), error))?;
+    let log::Found { sequence, end, damage } = found;
+    let shown = folder.path().display();
+    let what_to_do = format!(
+        "nothing was changed; restore {shown} from a backup, or go on with what is left by opening \
+         it with `accept_rollback` or after `artos-sled accept {shown}`"
+    );
+    if let Some(offset) = damage {
+        let message = format!("{data} is damaged at offset {offset}; {what_to_do}");
+        return Err(StoreError::Corrupt { message });
+    }
+    match sequence {
+        Some(held) if held < mark.sequence() => Err(StoreError::Corrupt {
+            message: format!(
+                "{data} ends at offset {end}, older than what it had acknowledged: it holds {held} \
+                 groups of changes, and {} were acknowledged; {what_to_do}",
+                mark.sequence()
+            ),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses a tree that belongs to another store, or that went back behind its mark.

@@ -198,7 +198,7 @@ fn refuse_blobs(folder: &Folder) -> std::io::Result<StoreResult<()>> {
 /// Opens sled's database in a folder whose lock is ours.
 fn open_sled(folder: &Folder, options: &Options) -> StoreResult<sled::Db> {
     let shown = folder.tree().display().to_string();
-    let segment_bytes = segment_bytes(folder).unwrap_or(options.segment_bytes);
+    let segment_bytes = folder.segment_bytes().unwrap_or(options.segment_bytes);
     let mut tries_left = TRIES;
     loop {
         let config = sled::Config::new()
@@ -227,16 +227,6 @@ fn open_sled(folder: &Folder, options: &Options) -> StoreResult<sled::Db> {
             }
         }
     }
-}
-
-/// Returns the size of segments that a tree was made with; sled opens it with no other.
-fn segment_bytes(folder: &Folder) -> Option<usize> {
-    let text = std::fs::read(folder.tree().join("conf")).ok()?;
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let line = text.lines().find_map(|line| line.trim().strip_prefix("segment_size:"))?;
-    let bytes: usize = line.trim().parse().ok()?;
-    // What sled takes; it panics about others.
-    (bytes.is_power_of_two() && (256..=1 << 24).contains(&bytes)).then_some(bytes)
 }
 
 /// How often, and how far apart, to ask for sled's own lock: five seconds in all.

@@ -12,7 +12,7 @@ pub(crate) const VALUE_BYTES_MAX: usize = 4_096;
 /// Most bytes that one envelope holds.
 pub(crate) const CONTENT_BYTES_MAX: usize = VALUE_BYTES_MAX - HEADER_BYTES;
 
-const HEADER_BYTES: usize = 11;
+pub(crate) const HEADER_BYTES: usize = 11;
 const MAGIC: u8 = 0xA7;
 const VERSION: u8 = 1;
 
@@ -31,10 +31,15 @@ impl Sort {
     const ALL: [Self; 3] = [Self::Head, Self::Block, Self::Chunk];
 }
 
+/// Returns the first bytes of every envelope of a sort.
+pub(crate) const fn start(sort: Sort) -> [u8; 3] {
+    [MAGIC, VERSION, sort as u8]
+}
+
 /// Puts content into an envelope.
 pub(crate) fn seal(key: &[u8], sort: Sort, content: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(HEADER_BYTES + content.len());
-    value.extend_from_slice(&[MAGIC, VERSION, sort as u8]);
+    value.extend_from_slice(&start(sort));
     // Whoever seals keeps to `CONTENT_BYTES_MAX`, so the length always fits.
     let len = u32::try_from(content.len()).unwrap_or(u32::MAX);
     value.extend_from_slice(&len.to_be_bytes());

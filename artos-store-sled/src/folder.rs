@@ -119,6 +119,16 @@ impl Folder {
         File::options().read(true).write(true).open(self.tree.join("db"))
     }
 
+    /// Returns the size of segments that the tree was made with; sled opens it with no other.
+    pub(crate) fn segment_bytes(&self) -> Option<usize> {
+        let text = fs::read(self.tree.join("conf")).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let line = text.lines().find_map(|line| line.trim().strip_prefix("segment_size:"))?;
+        let bytes: usize = line.trim().parse().ok()?;
+        // What sled takes; it panics about others.
+        (bytes.is_power_of_two() && (256..=1 << 24).contains(&bytes)).then_some(bytes)
+    }
+
     /// Makes sure that sled's files are there.
     ///
     /// # Errors

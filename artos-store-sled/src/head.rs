@@ -26,6 +26,14 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    /// Bytes of the value of the head's key.
+    pub(crate) const VALUE_BYTES: usize = envelope::HEADER_BYTES + 68;
+
+    /// Returns whether a value looks like one of the head's key; a quick test before `open`.
+    pub(crate) fn may_be(value: &[u8]) -> bool {
+        value.starts_with(&envelope::start(Sort::Head))
+    }
+
     /// Writes the value of the head's key.
     pub(crate) fn seal(&self) -> Vec<u8> {
         let mut w = Writer::with_capacity(68);

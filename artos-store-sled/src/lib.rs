@@ -166,6 +166,7 @@ mod keys;
 mod leftovers;
 mod listing;
 mod live;
+mod log;
 mod lookup;
 mod mark;
 mod marker;

@@ -105,7 +105,7 @@ pub(super) fn steps(
     };
     let bytes_before = size(folder)?;
     let mark = Mark::open(path)?;
-    let old = tables::open(folder.with_tree(folder.place()))?;
+    let old = tables::open_intact(folder.with_tree(folder.place()))?;
     let head = old.read_head()?;
     check_head(&head, &mark)?;
     let live_bytes = measure(&old)?;
@@ -120,7 +120,7 @@ pub(super) fn steps(
     close(old)?;
     close(new)?;
     step("checking the new tree")?;
-    let new = tables::open(next.with_tree(next.place()))?;
+    let new = tables::open_intact(next.with_tree(next.place()))?;
     check_copy(&new, &mark, written, progress)?;
     close(new)?;
     step("syncing the new tree")?;

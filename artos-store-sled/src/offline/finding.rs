@@ -13,6 +13,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many more findings there were.
     pub further: u64,
+    /// Whether all tasks were checked; not so if sled cannot read its files, or would change them.
+    pub is_complete: bool,
     /// How many tasks were checked.
     pub tasks: u64,
     /// How many rows were checked.
@@ -75,6 +77,8 @@ impl fmt::Display for Finding {
 pub enum Fault {
     /// sled cannot read its files.
     UnreadableTree,
+    /// sled would pass over something in its log, and overwrite what lies behind.
+    DamagedLog,
     /// A file is there that must never be.
     StrayFile,
     /// The head of the store makes no sense.
@@ -117,6 +121,7 @@ impl Fault {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UnreadableTree => "unreadable-tree",
+            Self::DamagedLog => "damaged-log",
             Self::StrayFile => "stray-file",
             Self::DamagedHead => "damaged-head",
             Self::UnknownKey => "unknown-key",
@@ -164,7 +169,7 @@ impl Fault {
                 "the task itself is there, but may not be found or may not run: export the store, \
                  restore it from a backup, and report this"
             }
-            Self::DamagedMark | Self::BehindMark => {
+            Self::DamagedLog | Self::DamagedMark | Self::BehindMark => {
                 "restore the folder from a backup, or go on with what is there: artos-sled accept"
             }
             Self::ForeignMark => "restore all files of the folder from the same backup",

@@ -94,7 +94,7 @@ pub fn info(path: &Path) -> StoreResult<Overview> {
     let failed = |error| io_error(&format!("reading {}", path.display()), error);
     let files = files(path, folder.tree()).map_err(failed)?;
     guarded(path, || {
-        let disk = tables::open(folder)?;
+        let disk = tables::open_intact(folder)?;
         let head = disk.read_head()?;
         let sizes = TABLES.iter().map(|(table, name)| {
             let mut size = TableSize { name, rows: 0, blocks: 0, bytes: 0 };

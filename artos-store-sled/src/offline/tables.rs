@@ -15,8 +15,8 @@ use sled::IVec;
 use crate::{
     builder::SledStoreBuilder,
     disk::Disk,
-    folder::Folder,
-    index, keys,
+    folder::{Folder, io_error},
+    index, keys, log,
     lookup::{Chunks, Loaded},
     poison::panic_message,
 };
@@ -40,11 +40,35 @@ pub(super) fn name(table: u8) -> &'static str {
     found.map_or("no table", |(_, name)| name)
 }
 
-/// Opens the tree of a folder, whatever is in it.
+/// Opens the tree of a folder, whatever is in it. Only an operator may want that: sled repairs what
+/// is damaged, and overwrites what lies behind.
 pub(super) fn open(folder: Folder) -> StoreResult<Disk> {
     // sled would make what is missing, and an empty tree in the place of the old one.
     folder.require_tree()?;
     open_or_make(folder)
+}
+
+/// Opens the tree of a folder if sled has nothing to repair in it.
+pub(super) fn open_intact(folder: Folder) -> StoreResult<Disk> {
+    folder.require_tree()?;
+    let found = read_log(&folder)?;
+    if let Some(offset) = found.damage {
+        let message = format!(
+            "{} is damaged at offset {offset}; nothing was changed; restore the folder from a \
+             backup, or go on with what is left after `artos-sled accept`",
+            folder.tree().join("db").display()
+        );
+        return Err(StoreError::Corrupt { message });
+    }
+    open_or_make(folder)
+}
+
+/// Reads what sled would find in a tree, without changing it.
+pub(super) fn read_log(folder: &Folder) -> StoreResult<log::Found> {
+    let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
+    let segment_bytes = folder.segment_bytes().unwrap_or(options.segment_bytes);
+    let failed = |error| io_error(&format!("reading {}", folder.tree().display()), error);
+    log::read(folder.tree(), segment_bytes).map_err(failed)
 }
 
 /// Opens the tree of a folder, or makes one.
@@ -53,9 +77,9 @@ pub(super) fn open_or_make(folder: Folder) -> StoreResult<Disk> {
     Disk::open_unread(folder, &options)
 }
 
-/// Opens the tree of a store that exists.
+/// Opens the tree of a store that exists, if sled has nothing to repair in it.
 pub(super) fn open_path(path: &Path) -> StoreResult<Disk> {
-    open(Folder::open_existing(path)?)
+    open_intact(Folder::open_existing(path)?)
 }
 
 /// Does work during which sled may panic, as it does about files damaged in an unusual way.

@@ -133,3 +133,6 @@ impl<'a> Merged<'a> {
         packer.finish()
     }
 }
+
+#[cfg(test)]
+mod tests;
