@@ -43,7 +43,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   artos-sled verify artos-data
-  artos-sled verify --json backup/artos-data > report.json || mail -s 'bad backup' you@example.org")]
+  artos-sled verify --json backup/artos-data > bad.json || mail -s 'bad backup' me@example.org")]
     Verify(Looking),
 
     /// Writes all tasks with their payloads, one line of JSON each.
@@ -59,9 +59,9 @@ Examples:
 
     /// Writes a store anew, so that its files are about as large as what they hold.
     ///
-    /// Needs free space for about one and a half times what the store holds. The old files go only
-    /// when the new ones are complete, checked and on the disk: the program may be killed, and the
-    /// machine may lose its power, at any moment.
+    /// Needs free space for about two and a half times what the store holds, and says how much that
+    /// is. The old files go only when the new ones are complete, checked and on the disk: the
+    /// program may be killed, and the machine may lose its power, at any moment.
     #[command(after_help = "\
 Example:
   artos-sled compact artos-data")]

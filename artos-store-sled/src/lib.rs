@@ -49,7 +49,7 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `artos-store` | says `artos-store-sled format 1`, and where the tree is; read before all else |
+//! | `artos-store` | says `artos-store-sled format 1`, and where the tree is; read first |
 //! | `artos-store.lock` | held while the store is open; names the process |
 //! | `artos-store.mark` | how many groups of changes were acknowledged |
 //! | `artos-store.new` | the first file while it is written |

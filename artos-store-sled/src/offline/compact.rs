@@ -36,8 +36,8 @@ use crate::{
 
 /// Blocks in one batch: about as much as a busy group of changes.
 const BATCH_BLOCKS: usize = 256;
-/// Bytes that a new tree takes beyond what it holds, at least: two segments of sled's.
-const SPARE_BYTES: u64 = 1024 * 1024;
+/// Bytes that a new tree takes beyond what it holds, at least: some of sled's segments.
+const SPARE_BYTES: u64 = 8 * 1024 * 1024;
 /// How often, and how far apart, to ask whether sled has let go of a file: five seconds in all.
 const TRIES: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(10);
@@ -56,13 +56,14 @@ pub struct Compacted {
 
 /// Returns how much free space a compaction asks for.
 pub(super) const fn needed(live_bytes: u64) -> u64 {
-    live_bytes + live_bytes / 2 + SPARE_BYTES
+    // sled writes more than once what it is given: up to twice was seen.
+    live_bytes.saturating_mul(5) / 2 + SPARE_BYTES
 }
 
 /// Writes a store anew, and removes the old files once the new ones are complete, checked and on
 /// the disk. The tasks are the same, and so are the store's id and how far it has come.
 ///
-/// It needs free space for one and a half times what the store holds, and a mebibyte.
+/// It needs free space for two and a half times what the store holds, and 8 MiB.
 ///
 /// # Errors
 ///
