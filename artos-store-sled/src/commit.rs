@@ -173,6 +173,9 @@ impl Drop for Committer {
     /// Waits for the group under way, so that the store can be opened again at once.
     fn drop(&mut self) {
         self.operations = None;
+        if self.disk.poison().check().is_err() {
+            self.disk.leave_as_it_is();
+        }
         if self.disk.poison().is_stuck() {
             // Whoever waits for a thread that is stuck gets stuck, too.
             return;
@@ -193,8 +196,8 @@ fn start(name: &str, run: impl FnOnce() + Send + 'static) -> StoreResult<JoinHan
 fn look(folder: &Folder, mark: &Mark, options: &Options) -> StoreResult<()> {
     let data = folder.tree().join("db");
     let data = data.display();
-    let segment_bytes = folder.segment_bytes().unwrap_or(options.segment_bytes);
-    let found = log::read(folder.tree(), segment_bytes)
+    let Options { path, segment_bytes, .. } = folder.options_of_tree(options);
+    let found = log::read(&path, segment_bytes)
         .map_err(|error| folder::io_error(&format!("reading {data}"), error))?;
     let log::Found { sequence, end, damage } = found;
     let shown = folder.path().display();
@@ -297,10 +300,10 @@ impl Writer {
     }
 
     fn write(&mut self, written: Written) -> StoreResult<()> {
-        let Written { mut batch, touched } = written;
+        let Written { mut batch, touched, bytes } = written;
         self.head.sequence += 1;
         batch.insert(keys::HEAD, self.head.seal());
-        self.disk.apply(batch)?;
+        self.disk.apply(batch, bytes)?;
         self.disk.show(&self.live, &touched, self.head.counts);
         Ok(())
     }

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     fs::File,
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -25,19 +24,17 @@ use crate::{
     keys,
     live::Live,
     lookup::{Loaded, Lookup},
-    poison::{Poison, panic_message},
+    poison::Poison,
+    sled_file::{self, SnapshotOnDrop},
     watchdog::{Activity, Doing},
 };
-
-/// How often sled's background thread runs, in milliseconds. It cleans the file up behind the
-/// writers; without it a store takes about twice the room. Durability does not depend on it.
-const CLEAN_EVERY_MS: u64 = 200;
 
 /// An open store on disk.
 #[derive(Debug)]
 pub(crate) struct Disk {
     // Fields are dropped in this order: others may open the store only after sled has let go.
     db: Db,
+    snapshot: SnapshotOnDrop,
     data_file: File,
     folder: Folder,
     durability: Durability,
@@ -68,11 +65,13 @@ impl Disk {
         let shown = folder.path().display().to_string();
         let failed = |doing: &str, error| folder::io_error(&format!("{doing} {shown}"), error);
         refuse_blobs(&folder).map_err(|error| failed("reading", error))??;
-        let db = open_sled(&folder, options)?;
+        let options = &folder.options_of_tree(options);
+        let db = sled_file::open(options)?;
         folder.sync_all().map_err(|error| failed("syncing", error))?;
         let data_file = folder.data_file().map_err(|error| failed("opening", error))?;
         Ok(Self {
             db,
+            snapshot: SnapshotOnDrop::new(options),
             data_file,
             folder,
             durability: options.durability,
@@ -143,12 +142,18 @@ impl Disk {
         }
     }
 
-    /// Writes a batch; it may be seen from here on, and is not durable yet.
-    pub(crate) fn apply(&self, batch: Batch) -> StoreResult<()> {
+    /// Makes sure that closing the store changes nothing, because something is wrong with it.
+    pub(crate) fn leave_as_it_is(&self) {
+        self.snapshot.disarm();
+    }
+
+    /// Writes a batch of so many bytes; it may be seen from here on, and is not durable yet.
+    pub(crate) fn apply(&self, batch: Batch, bytes: usize) -> StoreResult<()> {
         self.poison.check()?;
         // Counted before it can be seen, so that no reader takes it for durable too early.
         self.applied.fetch_add(1, Ordering::SeqCst);
         self.activity.commit(Doing::Writing);
+        self.snapshot.wrote(bytes as u64);
         self.db.apply_batch(batch).map_err(|error| self.failed("writing", &error))
     }
 
@@ -193,47 +198,4 @@ fn refuse_blobs(folder: &Folder) -> std::io::Result<StoreResult<()>> {
         Err(StoreError::Corrupt { message })
     };
     Ok(folder.blob()?.map_or(Ok(()), refused))
-}
-
-/// Opens sled's database in a folder whose lock is ours.
-fn open_sled(folder: &Folder, options: &Options) -> StoreResult<sled::Db> {
-    let shown = folder.tree().display().to_string();
-    let segment_bytes = folder.segment_bytes().unwrap_or(options.segment_bytes);
-    let mut tries_left = TRIES;
-    loop {
-        let config = sled::Config::new()
-            .path(folder.tree())
-            .cache_capacity(options.cache_bytes)
-            .segment_size(segment_bytes)
-            .flush_every_ms(Some(CLEAN_EVERY_MS));
-        // A file that is damaged in an unusual way makes sled panic.
-        match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(db)) => return Ok(db),
-            // Nobody else has the folder, so it is a thread of sled's from the last time this
-            // process had it open, which has yet to end.
-            Ok(Err(sled::Error::Io(error))) if is_lock_error(&error) && tries_left > 0 => {
-                tries_left -= 1;
-                std::thread::park_timeout(PAUSE);
-            }
-            Ok(Err(sled::Error::Io(error))) => {
-                return Err(folder::io_error(&format!("opening {shown}"), error));
-            }
-            Ok(Err(error)) => {
-                return Err(StoreError::Corrupt { message: format!("opening {shown}: {error}") });
-            }
-            Err(panic) => {
-                let panic = panic_message(&*panic);
-                return Err(StoreError::Corrupt { message: format!("opening {shown}: {panic}") });
-            }
-        }
-    }
-}
-
-/// How often, and how far apart, to ask for sled's own lock: five seconds in all.
-const TRIES: u32 = 500;
-const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
-
-/// Sled reports a lock that is taken as an error of no kind, told apart by its text only.
-fn is_lock_error(error: &std::io::Error) -> bool {
-    error.to_string().contains("could not acquire lock")
 }

@@ -15,6 +15,7 @@ use artos_core::{
 };
 
 use crate::{
+    builder::Options,
     leftovers,
     mark::{self, Mark},
     marker::{self, Place},
@@ -119,8 +120,14 @@ impl Folder {
         File::options().read(true).write(true).open(self.tree.join("db"))
     }
 
-    /// Returns the size of segments that the tree was made with; sled opens it with no other.
-    pub(crate) fn segment_bytes(&self) -> Option<usize> {
+    /// Returns options as they are for the tree: its path, and the size of segments that it was made
+    /// with, because sled opens it with no other.
+    pub(crate) fn options_of_tree(&self, options: &Options) -> Options {
+        let segment_bytes = self.segment_bytes().unwrap_or(options.segment_bytes);
+        Options { path: self.tree.clone(), segment_bytes, ..*options }
+    }
+
+    fn segment_bytes(&self) -> Option<usize> {
         let text = fs::read(self.tree.join("conf")).ok()?;
         let text = String::from_utf8_lossy(&text);
         let line = text.lines().find_map(|line| line.trim().strip_prefix("segment_size:"))?;

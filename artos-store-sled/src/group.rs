@@ -54,6 +54,8 @@ pub(crate) struct Written {
     pub(crate) batch: Batch,
     /// Running tasks that changed.
     pub(crate) touched: Vec<TaskId>,
+    /// About how many bytes that is, beside the blocks they are in.
+    pub(crate) bytes: usize,
 }
 
 impl<'a> Group<'a> {
@@ -157,7 +159,8 @@ impl<'a> Group<'a> {
             return Ok(None);
         }
         let batch = merge::merge(self.disk, &self.changes)?;
-        Ok(Some(Written { batch, touched: self.touched }))
+        let bytes = self.changes.bytes();
+        Ok(Some(Written { batch, touched: self.touched, bytes }))
     }
 }
 

@@ -177,6 +177,7 @@ mod operations;
 mod payloads;
 mod poison;
 mod scan;
+mod sled_file;
 mod store;
 mod sync;
 mod watchdog;

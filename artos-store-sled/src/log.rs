@@ -12,7 +12,9 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Read as _, Seek as _, SeekFrom},
-    path::Path,
+    num::NonZero,
+    path::{Path, PathBuf},
+    thread,
 };
 
 use crate::head::Head;
@@ -35,7 +37,7 @@ pub(crate) struct Found {
 
 /// Reads what sled would read when it opens the folder.
 pub(crate) fn read(folder: &Path, segment_bytes: usize) -> io::Result<Found> {
-    let mut log = Log::open(folder, segment_bytes)?;
+    let log = Log::open(folder, segment_bytes)?;
     let mut found = Found { damage: log.bad_header, ..Found::default() };
     let tail = log.tail();
     let Some(&first_of_tail) = tail.first() else {
@@ -53,35 +55,55 @@ pub(crate) fn read(folder: &Path, segment_bytes: usize) -> io::Result<Found> {
     }
     for lsn in tail.iter().take_while(|lsn| **lsn < end) {
         let segment = log.segment(*lsn)?;
-        let mut head = None;
-        let walked = segment.walk(end, |kind, body| head = head_in(kind, body).or(head));
-        found.sequence = head.or(found.sequence);
+        let mut messages = Vec::new();
+        let walked = segment.walk(end, |kind, body| messages.push((kind, body)));
+        found.sequence = last_head(&messages).or(found.sequence);
         if walked.torn_batch {
             break;
         }
     }
     let stable: Vec<i64> = log.segments.range(..first_of_tail).map(|(lsn, _)| *lsn).collect();
-    for lsn in stable.into_iter().rev() {
-        let segment = log.segment(lsn)?;
-        let wanted = found.sequence.is_none();
-        let mut head = None;
-        let walked = segment.walk(i64::MAX, |kind, body| {
-            if wanted {
-                head = head_in(kind, body).or(head);
+    if found.sequence.is_none() {
+        for lsn in stable.iter().rev() {
+            let segment = log.segment(*lsn)?;
+            let mut messages = Vec::new();
+            segment.walk(i64::MAX, |kind, body| messages.push((kind, body)));
+            found.sequence = last_head(&messages);
+            if found.sequence.is_some() {
+                break;
             }
-        });
-        found.sequence = found.sequence.or(head);
-        if walked.stopped_early && !segment.is_reused(walked.at) {
-            let at = segment.offset + walked.at as u64;
-            found.damage = Some(found.damage.map_or(at, |damage| damage.min(at)));
         }
     }
+    let damages = check_all(&log, &stable)?;
+    found.damage = damages.into_iter().chain(found.damage).min();
     Ok(found)
+}
+
+/// Returns where segments are damaged that were once on the disk as a whole.
+///
+/// A store that was not closed has gigabytes to look at, so all processors take part.
+fn check_all(log: &Log, stable: &[i64]) -> io::Result<Vec<u64>> {
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = stable.len().div_ceil(workers).max(1);
+    let check = |share: &[i64]| {
+        let damages = share.iter().map(|lsn| log.segment(*lsn).map(|segment| segment.damage()));
+        damages.filter_map(Result::transpose).collect::<io::Result<Vec<u64>>>()
+    };
+    thread::scope(|scope| {
+        let shares: Vec<_> =
+            stable.chunks(share).map(|share| scope.spawn(move || check(share))).collect();
+        let mut damages = Vec::new();
+        for share in shares {
+            let panicked = |_| io::Error::other("reading the log panicked");
+            damages.extend(share.join().map_err(panicked)??);
+        }
+        Ok(damages)
+    })
 }
 
 /// The log, as far as sled reads it again.
 struct Log {
-    file: File,
+    path: PathBuf,
     segment_bytes: usize,
     /// Where each segment is.
     segments: BTreeMap<i64, u64>,
@@ -94,7 +116,8 @@ struct Log {
 impl Log {
     fn open(folder: &Path, segment_bytes: usize) -> io::Result<Self> {
         let from = snapshot_lsn(folder)? / as_lsn(segment_bytes) * as_lsn(segment_bytes);
-        let mut file = File::open(folder.join("db"))?;
+        let path = folder.join("db");
+        let mut file = File::open(&path)?;
         let len = file.metadata()?.len();
         let mut segments = BTreeMap::new();
         let mut stable_lsn = from;
@@ -116,7 +139,7 @@ impl Log {
             }
             offset += segment_bytes as u64;
         }
-        Ok(Self { file, segment_bytes, segments, stable_lsn, bad_header })
+        Ok(Self { path, segment_bytes, segments, stable_lsn, bad_header })
     }
 
     /// Returns the segments after all that is known to be stable, as far as they go on.
@@ -130,11 +153,13 @@ impl Log {
             .collect()
     }
 
-    fn segment(&mut self, lsn: i64) -> io::Result<Segment> {
+    fn segment(&self, lsn: i64) -> io::Result<Segment> {
         let offset = self.segments.get(&lsn).copied().unwrap_or_default();
         let mut bytes = Vec::with_capacity(self.segment_bytes);
-        self.file.seek(SeekFrom::Start(offset))?;
-        (&mut self.file).take(self.segment_bytes as u64).read_to_end(&mut bytes)?;
+        // A handle of its own, because others read at the same time.
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.take(self.segment_bytes as u64).read_to_end(&mut bytes)?;
         Ok(Segment { lsn, offset, len: self.segment_bytes, bytes })
     }
 }
@@ -165,7 +190,7 @@ impl Segment {
     }
 
     /// Goes through the messages of a log that ends at `end`.
-    fn walk(&self, end: i64, mut see: impl FnMut(u8, &[u8])) -> Walked {
+    fn walk<'a>(&'a self, end: i64, mut see: impl FnMut(u8, &'a [u8])) -> Walked {
         let mut at = SEGMENT_HEADER_BYTES;
         let next = |at: usize, stopped_early, torn_batch| Walked {
             at,
@@ -194,6 +219,13 @@ impl Segment {
             at += message.len;
         }
         next(at, false, false)
+    }
+
+    /// Returns where something is damaged that sled would pass over.
+    fn damage(&self) -> Option<u64> {
+        let walked = self.walk(i64::MAX, |_, _| {});
+        let damaged = walked.stopped_early && !self.is_reused(walked.at);
+        damaged.then_some(self.offset + walked.at as u64)
     }
 
     /// Returns whether a later segment was being written over this one, which sled had given up.
@@ -293,13 +325,15 @@ fn parse_segment_header(header: &[u8; SEGMENT_HEADER_BYTES]) -> Option<(i64, i64
     Some((i64::from_le_bytes(*lsn) ^ i64::MAX, i64::from_le_bytes(*stable) ^ i64::MAX))
 }
 
-/// Finds the last head in a message.
-fn head_in(kind: u8, body: &[u8]) -> Option<u64> {
+/// Finds the last head in messages.
+fn last_head(messages: &[(u8, &[u8])]) -> Option<u64> {
     const PAGE: u8 = 8;
     const PART_OF_A_PAGE: u8 = 10;
-    if kind != PAGE && kind != PART_OF_A_PAGE {
-        return None;
-    }
+    let pages = messages.iter().rev().filter(|(kind, _)| [PAGE, PART_OF_A_PAGE].contains(kind));
+    pages.map(|(_, body)| body).find_map(|body| head_in(body))
+}
+
+fn head_in(body: &[u8]) -> Option<u64> {
     body.windows(Head::VALUE_BYTES)
         .rev()
         .filter(|window| Head::may_be(window))

@@ -110,19 +110,30 @@ async fn an_idempotency_key_survives_until_its_task_is_pruned() {
 #[tokio::test]
 async fn large_payloads_and_records_survive() {
     let folder = Folder::new();
-    let input: Bytes = (0..16_u32 << 20).map(|at| (at % 251) as u8).collect();
+    let large = |start: u8| {
+        let pattern: Vec<_> = (start..251).collect();
+        Bytes::from(pattern.repeat((64 << 20) / pattern.len()))
+    };
     let labels: Labels = (0..500)
         .map(|number| (format!("key {number}").into(), format!("value {number}").into()))
         .collect();
-    let task = artos_core::model::NewTask { input, labels, ..new_task(1) };
+    let task = artos_core::model::NewTask { input: large(0), labels, ..new_task(1) };
     let store = folder.open();
     store.insert(std::slice::from_ref(&task)).await.unwrap();
     drop(store);
 
     let store = folder.open();
+    let claimed = claim(&store, 1).await.remove(0);
+    assert!(claimed.payload == task.input);
+    assert_eq!(claimed.record.labels, task.labels);
+    store.settle(&[complete(claimed.record.lease_token(), &large(7))]).await.unwrap();
+    drop(store);
+
+    let store = folder.open();
     let found = store.get(task.id, Part::Input).await.unwrap().unwrap();
     assert!(found.payload.unwrap() == task.input);
-    assert_eq!(found.record.labels, task.labels);
+    let found = store.get(task.id, Part::Output).await.unwrap().unwrap();
+    assert!(found.payload.unwrap() == large(7));
     let blobs = folder.folder.path().join("a/b/store/blobs");
     assert_eq!(blobs.read_dir().unwrap().count(), 0);
 }

@@ -20,6 +20,8 @@ use crate::{
     scan::Scan,
 };
 
+/// A key and what it will hold.
+type Change = (Vec<u8>, Option<Vec<u8>>);
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn open(folder: &TempDir) -> Disk {
@@ -53,7 +55,7 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     (any::<u8>(), len).prop_map(|(byte, len)| vec![byte; len])
 }
 
-fn groups() -> impl Strategy<Value = Vec<Vec<(Vec<u8>, Option<Vec<u8>>)>>> {
+fn groups() -> impl Strategy<Value = Vec<Vec<Change>>> {
     vec(vec((key(), option::weighted(0.7, value())), 1..60), 1..8)
 }
 
@@ -98,7 +100,7 @@ proptest! {
                     None => model.remove(&key),
                 };
             }
-            disk.apply(merge(&disk, &changes).unwrap()).unwrap();
+            disk.apply(merge(&disk, &changes).unwrap(), 0).unwrap();
             check_blocks(&disk);
             for table in [b't', b'v'] {
                 let expected: Vec<_> = model

@@ -177,7 +177,7 @@ fn copy(
     let mut meter = Meter::new(progress);
     meter.begin("writing", u64::try_from(old.tree().len()).ok());
     let mut fingerprint = Fingerprint::default();
-    let mut writer = BatchWriter { new, batch: Batch::default(), blocks: 0, step };
+    let mut writer = BatchWriter { new, batch: Batch::default(), blocks: 0, bytes: 0, step };
     let mut packer = Packer::new(&[], CONTENT_BYTES_MAX);
     let mut last = Vec::new();
     for entry in old.tree().iter() {
@@ -270,6 +270,7 @@ struct BatchWriter<'a> {
     new: &'a Disk,
     batch: Batch,
     blocks: usize,
+    bytes: usize,
     step: &'a mut dyn FnMut(&str) -> StoreResult<()>,
 }
 
@@ -281,13 +282,15 @@ impl BatchWriter<'_> {
     fn put(&mut self, key: &[u8], value: &[u8]) -> StoreResult<()> {
         self.batch.insert(key, value);
         self.blocks += 1;
+        self.bytes += key.len() + value.len();
         if self.blocks == BATCH_BLOCKS { self.write() } else { Ok(()) }
     }
 
     fn write(&mut self) -> StoreResult<()> {
         (self.step)("writing some of the new tree")?;
         self.blocks = 0;
-        self.new.apply(std::mem::take(&mut self.batch))
+        let bytes = std::mem::take(&mut self.bytes);
+        self.new.apply(std::mem::take(&mut self.batch), bytes)
     }
 }
 

@@ -13,7 +13,7 @@ use artos_core::{
 use sled::IVec;
 
 use crate::{
-    builder::SledStoreBuilder,
+    builder::{Options, SledStoreBuilder},
     disk::Disk,
     folder::{Folder, io_error},
     index, keys, log,
@@ -66,9 +66,9 @@ pub(super) fn open_intact(folder: Folder) -> StoreResult<Disk> {
 /// Reads what sled would find in a tree, without changing it.
 pub(super) fn read_log(folder: &Folder) -> StoreResult<log::Found> {
     let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
-    let segment_bytes = folder.segment_bytes().unwrap_or(options.segment_bytes);
+    let Options { path, segment_bytes, .. } = folder.options_of_tree(&options);
     let failed = |error| io_error(&format!("reading {}", folder.tree().display()), error);
-    log::read(folder.tree(), segment_bytes).map_err(failed)
+    log::read(&path, segment_bytes).map_err(failed)
 }
 
 /// Opens the tree of a folder, or makes one.

@@ -153,7 +153,7 @@ fn tamper(path: &Path, change: impl FnOnce(&Disk, &mut Changes)) {
     let disk = tables::open_path(path).unwrap();
     let mut changes = Changes::default();
     change(&disk, &mut changes);
-    disk.apply(merge::merge(&disk, &changes).unwrap()).unwrap();
+    disk.apply(merge::merge(&disk, &changes).unwrap(), 0).unwrap();
     disk.sync().unwrap();
 }
 
