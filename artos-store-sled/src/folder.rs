@@ -120,8 +120,8 @@ impl Folder {
         File::options().read(true).write(true).open(self.tree.join("db"))
     }
 
-    /// Returns options as they are for the tree: its path, and the size of segments that it was made
-    /// with, because sled opens it with no other.
+    /// Returns options as they are for the tree: its path, and the size of segments that it was
+    /// made with, because sled opens it with no other.
     pub(crate) fn options_of_tree(&self, options: &Options) -> Options {
         let segment_bytes = self.segment_bytes().unwrap_or(options.segment_bytes);
         Options { path: self.tree.clone(), segment_bytes, ..*options }

@@ -17,6 +17,7 @@ const CORE: &[&str] = &["artos-core"];
 const ANY_LIBRARY: &[&str] = &[
     "artos-core",
     "artos-http",
+    "artos-oracle",
     "artos-store-conformance",
     "artos-store-memory",
     "artos-store-sled",
@@ -36,6 +37,8 @@ const ARROWS: &[Arrows] = &[
     Arrows { package: "artos-store-postgres", uses: CORE, tests_use: &["artos-store-conformance"] },
     Arrows { package: "artos-sled", uses: &["artos-core", "artos-store-sled"], tests_use: &[] },
     Arrows { package: "artos-http", uses: CORE, tests_use: &["artos-store-memory"] },
+    Arrows { package: "artos-oracle", uses: CORE, tests_use: &["artos-store-memory"] },
+    Arrows { package: "artos-crash", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
     Arrows { package: "artos-sim", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
     Arrows { package: "artos-examples", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
     Arrows { package: "artos-bench", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
@@ -53,10 +56,11 @@ const DOORS: &[(&str, &[&str], &str)] = &[
     ("utoipa", &["artos-http", "document-service"], "HTTP lives in artos-http"),
     ("sled", &["artos-store-sled", "artos-bench"], "sled lives in artos-store-sled"),
     ("sqlx", &["artos-store-postgres", "artos-bench"], "SQL lives in artos-store-postgres"),
+    ("fuser", &["artos-crash"], "only the crash rigs make file systems"),
     ("fastrand", &["artos-core"], "randomness enters through `artos_core::Random`"),
     (
         "anyhow",
-        &["artos-sim", "artos-examples", "artos-bench", "document-service"],
+        &["artos-sim", "artos-crash", "artos-examples", "artos-bench", "document-service"],
         "a library's errors are types that callers can tell apart",
     ),
 ];

@@ -1,0 +1,183 @@
+//! The child: opens the store, tells what is in it, and works on it until something breaks.
+
+mod load;
+
+use std::{
+    fs::File,
+    io::Read as _,
+    os::fd::AsFd as _,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use artos_core::{Client, ListQuery, Queue, Retention, Runtime, SystemClock};
+use artos_oracle::{Log, RecordingStore, Refusal, What, dump};
+use artos_store_sled::{Durability, SledStore};
+use clap::{Args, ValueEnum};
+
+use crate::{
+    dice::{Dice, mix},
+    workload,
+};
+
+/// What a child is told.
+#[derive(Debug, Clone, Args)]
+pub struct ChildOptions {
+    /// The folder of the store.
+    #[arg(long)]
+    pub path: PathBuf,
+    /// Decides what is submitted.
+    #[arg(long = "store-seed")]
+    pub seed: u64,
+    /// What to do once the store is open.
+    #[arg(long, value_enum)]
+    pub duty: ChildDuty,
+    /// Leaves out the store's own syncs.
+    #[arg(long)]
+    pub no_fsync: bool,
+    /// Submits large tasks only.
+    #[arg(long)]
+    pub large: bool,
+}
+
+/// What a child is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ChildDuty {
+    /// Tell what the store has, and end.
+    Dump,
+    /// Submit and run tasks until the end of the input.
+    Load,
+    /// Run tasks until all are terminal.
+    Heal,
+}
+
+impl ChildDuty {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Dump => "dump",
+            Self::Load => "load",
+            Self::Heal => "heal",
+        }
+    }
+}
+
+/// Exit code of a child that could not open the store, and said so.
+pub(crate) const REFUSED: u8 = 10;
+/// Exit code of a child whose store stopped, and that said so.
+pub(crate) const STOPPED: u8 = 11;
+
+/// Runs a child to its end.
+///
+/// # Errors
+///
+/// When the event log cannot be written or a runtime cannot start; nothing of that is the store's
+/// doing.
+pub fn run(options: &ChildOptions) -> anyhow::Result<ExitCode> {
+    // Not through a buffer: what has been told must be out of this process.
+    let out = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+    let log = Arc::new(Log::new(SystemClock, out));
+    let executor =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    executor.block_on(work(options, &log))
+}
+
+type Store = Arc<RecordingStore<SledStore>>;
+
+async fn work(options: &ChildOptions, log: &Arc<Log>) -> anyhow::Result<ExitCode> {
+    let mut dice = Dice::new(mix(options.seed, 1));
+    let durability = if options.no_fsync { Durability::Process } else { Durability::Power };
+    let cache = 1 << dice.between(20, 26);
+    let store = match open(options, durability, cache) {
+        Ok(store) => store,
+        Err(error) => {
+            log.tell(What::Refused(Refusal::of(&error)))?;
+            return Ok(ExitCode::from(REFUSED));
+        }
+    };
+    log.tell(What::Opened)?;
+    let alive = match dump(&store, log).await {
+        Ok(alive) => alive,
+        Err(error) => {
+            log.tell(What::Refused(Refusal::of(&error)))?;
+            return Ok(ExitCode::from(REFUSED));
+        }
+    };
+    if options.duty == ChildDuty::Dump {
+        log.tell(What::Done)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let store: Store = Arc::new(RecordingStore::new(store, Arc::clone(log)));
+    let runtime = start(&store, log, &mut dice).await?;
+    let client = runtime.client();
+    let has_stopped = match options.duty {
+        ChildDuty::Heal => heal(&client, alive).await,
+        _ => {
+            let stop = Arc::new(AtomicBool::new(false));
+            tokio::select! {
+                has_stopped = load::run(&client, options, alive, &stop) => has_stopped,
+                () = end_of_input() => false,
+            }
+        }
+    };
+    // A store that stopped refuses whatever is handed back, too.
+    let _ = runtime.shutdown(Duration::from_millis(dice.below(100))).await;
+    if has_stopped {
+        return Ok(ExitCode::from(STOPPED));
+    }
+    log.tell(What::Done)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(
+    options: &ChildOptions,
+    durability: Durability,
+    cache: u64,
+) -> artos_core::store::StoreResult<SledStore> {
+    SledStore::builder(&options.path).durability(durability).cache_bytes(cache).open()
+}
+
+/// How long terminal tasks are kept: short, so that prunes happen, and yet much longer than a
+/// round, so that a lost end is noticed.
+const KEPT: Duration = Duration::from_millis(1_000);
+/// Failed tasks are kept for longer than any store of a rig lives.
+const FAILED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+async fn start(store: &Store, log: &Arc<Log>, dice: &mut Dice) -> anyhow::Result<Runtime> {
+    let retention = Retention { failed: FAILED_KEPT, ..Retention::all(KEPT) };
+    let mut runtime = Runtime::builder(Arc::clone(store))
+        .lease_duration(Duration::from_millis(dice.between(300, 1_200)))
+        .poll_interval(Duration::from_millis(200))
+        .cancel_grace(Duration::from_millis(50))
+        .retention(retention)
+        .prune_interval(Duration::from_millis(dice.between(50, 400)));
+    for (queue, slots) in workload::QUEUES {
+        runtime = runtime.queue(Queue::new(queue).concurrency(slots));
+    }
+    Ok(workload::register(runtime, log).start().await?)
+}
+
+/// Waits until the rig closes the pipe, or is gone.
+async fn end_of_input() {
+    let (sender, ended) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut rest = Vec::new();
+        let _ = std::io::stdin().read_to_end(&mut rest);
+        let _ = sender.send(());
+    });
+    let _ = ended.await;
+}
+
+/// Waits until every task is terminal; returns whether the store stopped before.
+async fn heal(client: &Client, mut alive: u64) -> bool {
+    let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
+    while alive > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let Ok(page) = client.list(&query).await else {
+            return true;
+        };
+        alive = page.counts.map_or(0, |counts| counts.pending + counts.running);
+    }
+    false
+}

@@ -1,0 +1,75 @@
+//! Leases that no longer count.
+
+use super::*;
+
+#[test]
+fn i3_a_lease_that_is_given_twice_is_caught() {
+    let mut story = Story::new();
+    story.submit(1).claim(1, 1, 1).claim(1, 1, 1).breaks(Invariant::Fenced);
+}
+
+#[test]
+fn i3_a_settlement_that_is_asked_for_after_the_next_lease_is_caught() {
+    let mut story = Story::new();
+    story.submit(1).claim(1, 1, 1).claim(1, 3, 2).is_fine();
+    story.complete(1, 1, "output").breaks(Invariant::Fenced);
+}
+
+#[test]
+fn a_settlement_whose_event_comes_late_is_fine() {
+    let mut story = Story::new();
+    story.submit(1).claim(1, 1, 1);
+    let call = story.ask_settle(1, 1, Retry, None);
+    // Applied, and its answer is told only after the next claim's.
+    story.claim(1, 2, 2);
+    let settled = Answer::Settled { task: id(1), epoch: 1, state: Some(TaskState::Pending) };
+    story.say(call, settled).complete(1, 2, "output").is_fine();
+}
+
+#[test]
+fn i3_a_settlement_after_a_rescue_is_caught() {
+    let mut story = Story::new();
+    story.submit(1).claim(1, 1, 1);
+    let call = story.ask(Asks::Rescue);
+    story.say(call, Answer::Rescued { task: id(1) }).is_fine();
+    story.settle(1, 1, Fail, None, TaskState::Failed).breaks(Invariant::Fenced);
+}
+
+#[test]
+fn i3_a_heartbeat_of_an_old_lease_is_caught_and_one_that_is_refused_is_fine() {
+    let mut story = Story::new();
+    story.submit(1).claim(1, 1, 1).claim(1, 3, 2);
+    let call = story.ask(Asks::Heartbeat { task: id(1), epoch: 1 });
+    story.say(call, Answer::Pulse { task: id(1), epoch: 1, alive: false }).is_fine();
+    let call = story.ask(Asks::Heartbeat { task: id(1), epoch: 1 });
+    story.say(call, Answer::Pulse { task: id(1), epoch: 1, alive: true });
+    story.breaks(Invariant::Fenced);
+}
+
+#[test]
+fn i3_a_lease_nobody_was_given_is_caught() {
+    let mut story = Story::new();
+    story.submit(1).complete(1, 1, "output").breaks(Invariant::Fenced);
+}
+
+#[test]
+fn i3_a_lease_that_ends_in_two_ways_is_caught() {
+    let mut story = Story::new();
+    story.submit(1).claim(1, 1, 1).settle(1, 1, Retry, None, TaskState::Pending);
+    story.settle(1, 1, Snooze, None, TaskState::Pending).breaks(Invariant::Fenced);
+}
+
+#[test]
+fn i3_a_body_without_a_lease_is_caught() {
+    let mut story = Story::new();
+    story.submit(1).claim(1, 1, 1).start(1, "one", 1).is_fine();
+    story.start(1, "one", 1).breaks(Invariant::Fenced);
+}
+
+#[test]
+fn i3_a_lease_of_a_process_that_is_gone_runs_nothing() {
+    let mut story = Story::new();
+    story.submit(1).claim(1, 1, 1);
+    story.checker.crash();
+    story.start(1, "one", 1).breaks(Invariant::Fenced);
+}

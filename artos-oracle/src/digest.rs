@@ -1,0 +1,74 @@
+//! What is remembered of a payload: how long it is, and a checksum.
+
+use std::{fmt, str::FromStr};
+
+use artos_core::{
+    Name, TaskId,
+    model::{Labels, NewTask, TaskRecord},
+};
+
+/// The length and the CRC-32C of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest {
+    length: u64,
+    crc: u32,
+}
+
+impl Digest {
+    /// Digests bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { length: bytes.len() as u64, crc: crc32c::crc32c(bytes) }
+    }
+
+    /// Digests what a task is submitted with and keeps for ever, besides its input.
+    pub(crate) fn of_submitted(task: &NewTask) -> Self {
+        let tenant = task.tenant.as_ref();
+        let key = task.idempotency_key.as_ref();
+        options(&task.kind, &task.queue, task.priority, tenant, &task.labels, key, task.retry_of)
+    }
+
+    /// Digests the same of a record.
+    pub(crate) fn of_record(record: &TaskRecord) -> Self {
+        let tenant = record.tenant.as_ref();
+        let key = record.idempotency_key.as_ref();
+        let TaskRecord { kind, queue, priority, labels, retry_of, .. } = record;
+        options(kind, queue, *priority, tenant, labels, key, *retry_of)
+    }
+}
+
+fn options(
+    kind: &Name,
+    queue: &Name,
+    priority: i16,
+    tenant: Option<&Name>,
+    labels: &Labels,
+    key: Option<&Name>,
+    retry_of: Option<TaskId>,
+) -> Digest {
+    let text = format!("{kind:?} {queue:?} {priority} {tenant:?} {labels:?} {key:?} {retry_of:?}");
+    Digest::of(text.as_bytes())
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{:08x}", self.length, self.crc)
+    }
+}
+
+/// The text is not a digest.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a digest: expected a length and a checksum, such as 12:0badcafe")]
+pub struct ParseDigestError(String);
+
+impl FromStr for Digest {
+    type Err = ParseDigestError;
+
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        let parse = || {
+            let (length, crc) = text.split_once(':')?;
+            Some(Self { length: length.parse().ok()?, crc: u32::from_str_radix(crc, 16).ok()? })
+        };
+        parse().ok_or_else(|| ParseDigestError(String::from(text)))
+    }
+}
