@@ -247,3 +247,26 @@ fn usage_is_explained() {
     assert_eq!(run(&["mend"], Path::new(".")).code, Some(2));
     assert_eq!(run(&["verify", "--loudly"], Path::new(".")).code, Some(2));
 }
+
+#[tokio::test]
+async fn a_damaged_log_has_findings_and_is_not_touched() {
+    let folder = made().await;
+    let path = folder.path().join("db");
+    let sound = fs::read(&path).unwrap();
+    let written = sound.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut found = 0;
+    for at in (0..written).step_by(written / 20) {
+        let mut damaged = sound.clone();
+        damaged.get_mut(at..).unwrap().iter_mut().take(8).for_each(|byte| *byte ^= 0x55);
+        fs::write(&path, &damaged).unwrap();
+        let verified = run(&["verify"], folder.path());
+        assert!(matches!(verified.code, Some(0 | 1)), "{at}: {}", verified.stderr);
+        if verified.stdout.contains("damaged-log") || verified.stdout.contains("behind-mark at ") {
+            found += 1;
+            assert_eq!(verified.code, Some(1));
+            assert!(verified.stdout.contains("not all of the store could be checked"));
+            assert!(fs::read(&path).unwrap() == damaged, "{at}");
+        }
+    }
+    assert!(found > 0);
+}
