@@ -12,6 +12,7 @@ use std::{
         mpsc::{self, SyncSender},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 
 use artos_core::{
@@ -42,6 +43,9 @@ use crate::{
 const GROUP_OPERATIONS_MAX: usize = 256;
 /// Bytes after which a group takes no more operations.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How often to look whether the store has stopped, while it is opened.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Applies an operation, and returns how to answer it once the group is durable, or is not.
 type Operation = Box<dyn FnOnce(&mut Operations<'_>, Timestamp) -> Answer + Send>;
@@ -103,18 +107,44 @@ impl Committer {
         // Handed over hand to hand: see `Writer::run`.
         let (applied, groups) = mpsc::sync_channel(0);
         let (mut syncer, durable) = Syncer::new(Arc::clone(&disk), mark, hub.clone());
+        let is_new = head.sequence == 0;
         let mut writer = Writer { disk: Arc::clone(&disk), live, head, clock, applied };
-        if writer.head.sequence == 0 {
-            writer.write(Written::default())?;
-            syncer.sync(writer.head.sequence, disk.applied())?;
-        }
         let watchdog = Watchdog::start(Arc::clone(&disk), options.stall_limit)
             .map_err(|error| folder::io_error("starting the watchdog", error))?;
         let threads = vec![
             start("artos-sled-commit", move || writer.run(&receiver))?,
             start("artos-sled-sync", move || syncer.run(&groups))?,
         ];
-        Ok(Self { disk, hub, operations: Some(operations), durable, watchdog, threads })
+        let committer =
+            Self { disk, hub, operations: Some(operations), durable, watchdog, threads };
+        if is_new {
+            committer.write_head()?;
+        }
+        committer.disk.set_sound(true);
+        Ok(committer)
+    }
+
+    /// Writes the head of a new store.
+    fn write_head(&self) -> StoreResult<()> {
+        let (sender, answer) = mpsc::channel();
+        let pending = self.watchdog.begin();
+        let operation: Operation = Box::new(move |operations, _| {
+            operations.group.write_anyway();
+            Box::new(move |committed| {
+                let _ = sender.send(committed);
+                drop(pending);
+            })
+        });
+        if let Some(operations) = &self.operations {
+            let _ = operations.send(operation);
+        }
+        // Nobody can await here, so this looks now and then whether the store has stopped.
+        loop {
+            match answer.recv_timeout(LOOK_EVERY) {
+                Ok(committed) => return committed,
+                Err(_) => self.disk.poison().check()?,
+            }
+        }
     }
 
     pub(crate) const fn disk(&self) -> &Arc<Disk> {
@@ -173,9 +203,7 @@ impl Drop for Committer {
     /// Waits for the group under way, so that the store can be opened again at once.
     fn drop(&mut self) {
         self.operations = None;
-        if self.disk.poison().check().is_err() {
-            self.disk.leave_as_it_is();
-        }
+        self.disk.set_sound(self.disk.poison().check().is_ok());
         if self.disk.poison().is_stuck() {
             // Whoever waits for a thread that is stuck gets stuck, too.
             return;

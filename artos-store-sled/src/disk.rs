@@ -25,7 +25,7 @@ use crate::{
     live::Live,
     lookup::{Loaded, Lookup},
     poison::Poison,
-    sled_file::{self, SnapshotOnDrop},
+    sled_file::SledFile,
     watchdog::{Activity, Doing},
 };
 
@@ -34,7 +34,7 @@ use crate::{
 pub(crate) struct Disk {
     // Fields are dropped in this order: others may open the store only after sled has let go.
     db: Db,
-    snapshot: SnapshotOnDrop,
+    file: SledFile,
     data_file: File,
     folder: Folder,
     durability: Durability,
@@ -66,12 +66,13 @@ impl Disk {
         let failed = |doing: &str, error| folder::io_error(&format!("{doing} {shown}"), error);
         refuse_blobs(&folder).map_err(|error| failed("reading", error))??;
         let options = &folder.options_of_tree(options);
-        let db = sled_file::open(options)?;
+        // Dropped in the opposite order, if anything below fails.
+        let (file, db) = SledFile::open(options)?;
         folder.sync_all().map_err(|error| failed("syncing", error))?;
         let data_file = folder.data_file().map_err(|error| failed("opening", error))?;
         Ok(Self {
             db,
-            snapshot: SnapshotOnDrop::new(options),
+            file,
             data_file,
             folder,
             durability: options.durability,
@@ -142,9 +143,9 @@ impl Disk {
         }
     }
 
-    /// Makes sure that closing the store changes nothing, because something is wrong with it.
-    pub(crate) fn leave_as_it_is(&self) {
-        self.snapshot.disarm();
+    /// Says whether all went well so far; a store that is not sound is closed with more care.
+    pub(crate) fn set_sound(&self, sound: bool) {
+        self.file.set_sound(sound);
     }
 
     /// Writes a batch of so many bytes; it may be seen from here on, and is not durable yet.
@@ -153,7 +154,7 @@ impl Disk {
         // Counted before it can be seen, so that no reader takes it for durable too early.
         self.applied.fetch_add(1, Ordering::SeqCst);
         self.activity.commit(Doing::Writing);
-        self.snapshot.wrote(bytes as u64);
+        self.file.wrote(bytes as u64);
         self.db.apply_batch(batch).map_err(|error| self.failed("writing", &error))
     }
 

@@ -19,6 +19,7 @@ use crate::{
     leftovers,
     mark::{self, Mark},
     marker::{self, Place},
+    sled_file::ROOM,
 };
 
 /// The newest format this version reads and writes.
@@ -227,7 +228,7 @@ fn refuse_foreign(path: &Path) -> StoreResult<()> {
     for entry in fs::read_dir(path).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
         // A process that was killed while it made the store leaves no more than these.
-        if name != LOCK && name != marker::NEW_NAME && name != mark::NAME {
+        if ![LOCK, marker::NEW_NAME, mark::NAME, ROOM].contains(&&*name.to_string_lossy()) {
             let name = name.to_string_lossy();
             let message = format!("{} holds `{name}` and is no store of ours", path.display());
             return Err(StoreError::Invalid { message });

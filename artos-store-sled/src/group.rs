@@ -33,6 +33,8 @@ pub(crate) struct Group<'a> {
     touched: Vec<TaskId>,
     /// How many changes earlier operations made.
     kept: usize,
+    /// The group is written even if nothing changes.
+    written_anyway: bool,
     /// How to take back what the current operation did, in the order it was done.
     undo: Vec<Undo>,
 }
@@ -48,7 +50,7 @@ enum Undo {
 }
 
 /// What a group comes to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Written {
     /// What goes to the tree.
     pub(crate) batch: Batch,
@@ -68,6 +70,7 @@ impl<'a> Group<'a> {
             blocks: RefCell::default(),
             touched: Vec::new(),
             kept: 0,
+            written_anyway: false,
             undo: Vec::new(),
         }
     }
@@ -104,6 +107,11 @@ impl<'a> Group<'a> {
     pub(crate) fn count(&mut self, from: Option<TaskState>, to: Option<TaskState>) {
         self.counts.move_one(from, to);
         self.undo.push(Undo::Count(from, to));
+    }
+
+    /// Has the group written even if nothing changes, for the head's sake.
+    pub(crate) const fn write_anyway(&mut self) {
+        self.written_anyway = true;
     }
 
     /// Keeps what the operation did.
@@ -155,7 +163,7 @@ impl<'a> Group<'a> {
     ///
     /// [`Corrupt`](artos_core::store::StoreError::Corrupt) if a block that changes makes no sense.
     pub(crate) fn write(self) -> StoreResult<Option<Written>> {
-        if self.changes.len() == 0 {
+        if self.changes.len() == 0 && !self.written_anyway {
             return Ok(None);
         }
         let batch = merge::merge(self.disk, &self.changes)?;

@@ -65,6 +65,9 @@
 //! the number of groups (8), and the CRC-32C of all that (4). It is written for every group, and
 //! synced ten times a second while there are any.
 //!
+//! Stores as each format left them are in `tests/golden/`, with what has to be read out of them.
+//! Every later version opens them; once released, they are never made anew.
+//!
 //! # The tree
 //!
 //! There is one tree, so that one batch covers everything. sled spends about as long on a key as on

@@ -1,9 +1,15 @@
 //! Opening sled's database, and leaving it so that it opens fast.
 
 use std::{
+    fs::{self, File},
+    io::{self, Read as _},
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
     time::Duration,
 };
 
@@ -20,9 +26,16 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// Bytes of changes after which sled leaves a snapshot behind when the store is closed. Reading as
 /// much of its log when the store is opened takes well below a tenth of a second.
 const SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
+/// How long to wait for sled to close a database with which something went wrong.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+/// The name of a file that is made and removed at once.
+pub(crate) const ROOM: &str = "artos-store.room";
+/// Room for what sled writes while it opens its database, beside snapshots and segments.
+const ROOM_BYTES: u64 = 512 * 1024;
 
 /// Opens sled's database in a folder whose lock is ours.
-pub(crate) fn open(options: &Options) -> StoreResult<sled::Db> {
+fn open(options: &Options) -> StoreResult<sled::Db> {
+    ensure_room(options)?;
     let shown = options.path.display();
     let mut tries_left = TRIES;
     loop {
@@ -38,7 +51,7 @@ pub(crate) fn open(options: &Options) -> StoreResult<sled::Db> {
             // process had it open, which has yet to end.
             Ok(Err(sled::Error::Io(error))) if is_lock_error(&error) && tries_left > 0 => {
                 tries_left -= 1;
-                std::thread::park_timeout(PAUSE);
+                thread::park_timeout(PAUSE);
             }
             Ok(Err(sled::Error::Io(error))) => {
                 return Err(folder::io_error(&format!("opening {shown}"), error));
@@ -59,40 +72,92 @@ fn is_lock_error(error: &std::io::Error) -> bool {
     error.to_string().contains("could not acquire lock")
 }
 
-/// Has sled write a snapshot when this is dropped, if much was written.
+/// Makes sure that there is room for what sled writes while it opens its database.
 ///
-/// sled writes one only when it opens its database, and then reads all of its log that is younger
-/// than the last one. So after a long run it is opened once more, for whoever opens it next.
-#[derive(Debug)]
-pub(crate) struct SnapshotOnDrop {
-    options: Options,
-    written: AtomicU64,
+/// If it runs out of room half-way, it leaves a database behind that cannot be opened again.
+///
+/// # Errors
+///
+/// [`StoreError::Full`] if there is not; then nothing was changed.
+fn ensure_room(options: &Options) -> StoreResult<()> {
+    let place = options.path.join(ROOM);
+    let room = || -> io::Result<()> {
+        let mut bytes = ROOM_BYTES + 2 * options.segment_bytes as u64;
+        for entry in fs::read_dir(&options.path)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with("snap.") {
+                bytes += 2 * entry.metadata()?.len();
+            }
+        }
+        io::copy(&mut io::repeat(1).take(bytes), &mut File::create(&place)?).map(|_| ())
+    };
+    let found = room();
+    let removed = fs::remove_file(&place);
+    found.and(removed).map_err(|error| {
+        let doing = format!("making sure of room to open {}", options.path.display());
+        folder::io_error(&doing, error)
+    })
 }
 
-impl SnapshotOnDrop {
-    pub(crate) fn new(options: &Options) -> Self {
+/// The last handle of sled's database, which closes it when it is dropped.
+///
+/// Where something went wrong before, sled may panic then, or never come to an end.
+#[derive(Debug)]
+pub(crate) struct SledFile {
+    db: Option<sled::Db>,
+    options: Options,
+    written: AtomicU64,
+    sound: AtomicBool,
+}
+
+impl SledFile {
+    /// Opens sled's database in a folder whose lock is ours. Other handles have to go before this.
+    pub(crate) fn open(options: &Options) -> StoreResult<(Self, sled::Db)> {
+        let db = open(options)?;
         let path = PathBuf::clone(&options.path);
-        Self { options: Options { path, ..*options }, written: AtomicU64::new(0) }
+        let file = Self {
+            db: Some(db.clone()),
+            options: Options { path, ..*options },
+            written: AtomicU64::new(0),
+            sound: AtomicBool::new(false),
+        };
+        Ok((file, db))
+    }
+
+    /// Says whether all went well so far.
+    pub(crate) fn set_sound(&self, sound: bool) {
+        self.sound.store(sound, Ordering::SeqCst);
     }
 
     /// Counts changes.
     pub(crate) fn wrote(&self, bytes: u64) {
         self.written.fetch_add(bytes, Ordering::Relaxed);
     }
-
-    /// Leaves the files as they are, because something is wrong with them.
-    pub(crate) fn disarm(&self) {
-        self.written.store(0, Ordering::Relaxed);
-    }
 }
 
-impl Drop for SnapshotOnDrop {
+impl Drop for SledFile {
     fn drop(&mut self) {
-        if *self.written.get_mut() >= SNAPSHOT_BYTES
-            && let Err(error) = open(&self.options)
-        {
-            // The store is closed as it should be, and the next one to open it finds out.
-            tracing::warn!(%error, "no snapshot was written");
+        let Some(db) = self.db.take() else { return };
+        let close = move || catch_unwind(AssertUnwindSafe(move || drop(db))).is_ok();
+        if !*self.sound.get_mut() {
+            let (done, closed) = mpsc::channel();
+            let close = move || done.send(close());
+            if thread::Builder::new().name(String::from("artos-sled-close")).spawn(close).is_ok() {
+                let _ = closed.recv_timeout(CLOSE_LIMIT);
+            }
+            return;
+        }
+        // sled writes a snapshot only when it opens its database, and then reads all of its log
+        // that is younger than the last one. So after a long run it is opened once more, for
+        // whoever opens it next.
+        if close() && *self.written.get_mut() >= SNAPSHOT_BYTES {
+            match open(&self.options) {
+                Ok(db) => {
+                    let _ = catch_unwind(AssertUnwindSafe(move || drop(db)));
+                }
+                // The store is closed as it should be, and the next one to open it finds out.
+                Err(error) => tracing::warn!(%error, "no snapshot was written"),
+            }
         }
     }
 }

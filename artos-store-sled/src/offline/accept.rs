@@ -59,6 +59,7 @@ pub fn accept(path: &Path) -> StoreResult<Accepted> {
     guarded(path, || {
         let disk = tables::open(folder)?;
         let head = disk.read_head()?;
+        disk.set_sound(true);
         let is_new = head.sequence == 0;
         let own = mark.filter(|(store, _)| is_new || *store == head.store);
         let store =

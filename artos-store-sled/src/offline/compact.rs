@@ -251,6 +251,7 @@ fn check_copy(
 /// they are.
 fn close(disk: Disk) -> StoreResult<()> {
     disk.sync()?;
+    disk.set_sound(true);
     let shown = disk.folder().tree().display().to_string();
     let failed = |error| io_error(&format!("closing {shown}"), error);
     let file = disk.folder().data_file().map_err(failed)?;

@@ -50,10 +50,15 @@ pub struct Exported {
 /// * [`Full`](StoreError::Full) and [`Unavailable`](StoreError::Unavailable): the file system or
 ///   the writer says no; then its error is the source.
 pub fn export(path: &Path, writer: &mut dyn Write) -> StoreResult<Exported> {
-    guarded(path, || export_disk(&tables::open_path(path)?, writer))
+    guarded(path, || {
+        let disk = tables::open_path(path)?;
+        let exported = export_disk(&disk, writer)?;
+        disk.set_sound(true);
+        Ok(exported)
+    })
 }
 
-pub(super) fn export_disk(disk: &Disk, writer: &mut dyn Write) -> StoreResult<Exported> {
+fn export_disk(disk: &Disk, writer: &mut dyn Write) -> StoreResult<Exported> {
     let records = InOrder::new(disk);
     let mut exported = Exported::default();
     let mut failed = None;

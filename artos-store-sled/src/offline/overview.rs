@@ -107,6 +107,7 @@ pub fn info(path: &Path) -> StoreResult<Overview> {
             Ok(size)
         });
         let tables: Vec<_> = sizes.collect::<StoreResult<_>>()?;
+        disk.set_sound(true);
         Ok(Overview {
             format: head.format,
             store: head.store,

@@ -155,6 +155,7 @@ fn tamper(path: &Path, change: impl FnOnce(&Disk, &mut Changes)) {
     change(&disk, &mut changes);
     disk.apply(merge::merge(&disk, &changes).unwrap(), 0).unwrap();
     disk.sync().unwrap();
+    disk.set_sound(true);
 }
 
 /// Returns the faults of a store with everything in it after a change.

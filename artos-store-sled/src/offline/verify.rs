@@ -59,7 +59,9 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(Headway)) -> StoreResult<Rep
             return Ok(());
         }
         let disk = tables::open(folder)?;
-        check(&disk, mark.as_ref(), &mut report, progress)
+        check(&disk, mark.as_ref(), &mut report, progress)?;
+        disk.set_sound(true);
+        Ok(())
     });
     match checked {
         // What sled makes of its files is what was asked.
