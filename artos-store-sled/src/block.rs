@@ -130,6 +130,11 @@ impl Packer {
         self.done.push((std::mem::take(&mut self.block), value));
     }
 
+    /// Takes the blocks that are full, with their keys.
+    pub(crate) fn take_full(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        std::mem::take(&mut self.done)
+    }
+
     /// Returns the blocks with their keys; none if there were no rows.
     pub(crate) fn finish(mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
         if !self.content.is_empty() {

@@ -65,6 +65,11 @@ impl SledStoreBuilder {
         Self { options, clock: Box::new(SystemClock) }
     }
 
+    /// Returns what opening the disk depends on.
+    pub(crate) fn into_options(self) -> Options {
+        self.options
+    }
+
     /// Says what an acknowledged change outlives. Default: [`Durability::Power`].
     pub fn durability(mut self, durability: Durability) -> Self {
         self.options.durability = durability;
@@ -82,7 +87,7 @@ impl SledStoreBuilder {
     /// Says how large the pieces are in which sled's file grows, is cleaned up and is reused.
     /// Default: 512 KiB. The value is rounded up to a power of two of at least 512 KiB.
     ///
-    /// A store has to be opened with the size it was made with.
+    /// It is chosen when a store is made; one that exists keeps its own.
     pub fn segment_bytes(mut self, bytes: usize) -> Self {
         self.options.segment_bytes = bytes.next_power_of_two().max(SEGMENT_BYTES_MIN);
         self

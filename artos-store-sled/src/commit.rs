@@ -32,6 +32,7 @@ use crate::{
     live::Live,
     log,
     mark::Mark,
+    marker,
     news::News,
     operations::Operations,
     sync::Syncer,
@@ -221,9 +222,10 @@ fn start(name: &str, run: impl FnOnce() + Send + 'static) -> StoreResult<JoinHan
 
 /// Refuses a log that does not hold all that was acknowledged, before sled changes it.
 fn look(folder: &Folder, mark: &Mark, options: &Options) -> StoreResult<()> {
-    let data = folder.path().join("db");
+    let data = folder.tree().join("db");
     let data = data.display();
-    let found = log::read(folder.path(), options.segment_bytes)
+    let Options { path, segment_bytes, .. } = folder.options_of_tree(options);
+    let found = log::read(&path, segment_bytes)
         .map_err(|error| folder::io_error(&format!("reading {data}"), error))?;
     let log::Found { sequence, end, damage } = found;
     let shown = folder.path().display();
@@ -249,7 +251,7 @@ fn look(folder: &Folder, mark: &Mark, options: &Options) -> StoreResult<()> {
 
 /// Refuses a tree that belongs to another store, or that went back behind its mark.
 fn check(disk: &Disk, head: &Head, mark: &Mark, options: &Options) -> StoreResult<()> {
-    folder::check_format(head.format)?;
+    marker::check_format(head.format)?;
     let shown = disk.folder().path().display();
     if head.sequence > 0 && head.store != mark.store() {
         let message = format!(

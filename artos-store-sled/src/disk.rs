@@ -55,14 +55,22 @@ struct Visible {
 impl Disk {
     /// Opens the tree in a folder, and returns its head.
     pub(crate) fn open(folder: Folder, options: &Options) -> StoreResult<(Self, Head)> {
+        let disk = Self::open_unread(folder, options)?;
+        let head = disk.read_head()?;
+        Ok((disk, head))
+    }
+
+    /// Opens the tree in a folder, whatever is in it.
+    pub(crate) fn open_unread(folder: Folder, options: &Options) -> StoreResult<Self> {
         let shown = folder.path().display().to_string();
         let failed = |doing: &str, error| folder::io_error(&format!("{doing} {shown}"), error);
         refuse_blobs(&folder).map_err(|error| failed("reading", error))??;
+        let options = &folder.options_of_tree(options);
         // Dropped in the opposite order, if anything below fails.
         let (file, db) = SledFile::open(options)?;
         folder.sync_all().map_err(|error| failed("syncing", error))?;
         let data_file = folder.data_file().map_err(|error| failed("opening", error))?;
-        let disk = Self {
+        Ok(Self {
             db,
             file,
             data_file,
@@ -72,13 +80,11 @@ impl Disk {
             visible: RwLock::default(),
             poison: Poison::default(),
             activity: Arc::default(),
-        };
-        let head = disk.read_head()?;
-        Ok((disk, head))
+        })
     }
 
     /// Reads the head; a tree that has none yet is empty.
-    fn read_head(&self) -> StoreResult<Head> {
+    pub(crate) fn read_head(&self) -> StoreResult<Head> {
         if let Some(value) = self.value(keys::HEAD)? {
             return Head::open(&value);
         }
@@ -188,7 +194,7 @@ impl Lookup for Disk {
 /// Refuses a folder in which sled keeps values outside its data file.
 fn refuse_blobs(folder: &Folder) -> std::io::Result<StoreResult<()>> {
     let refused = |name: String| {
-        let path = folder.path().join("blobs").join(name);
+        let path = folder.tree().join("blobs").join(name);
         let message = format!("{} exists, and this store never makes one", path.display());
         Err(StoreError::Corrupt { message })
     };

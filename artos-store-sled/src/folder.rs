@@ -6,6 +6,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use artos_core::{
@@ -14,27 +15,28 @@ use artos_core::{
 };
 
 use crate::{
+    builder::Options,
+    leftovers,
     mark::{self, Mark},
+    marker::{self, Place},
     sled_file::ROOM,
 };
 
 /// The newest format this version reads and writes.
 pub(crate) const FORMAT: u32 = 1;
 
-/// Says that a folder is a store, and of which format.
-const MARKER: &str = "artos-store";
-/// The marker while it is written.
-const NEW_MARKER: &str = "artos-store.new";
 /// Held by the process that has the store open; says which one that is.
 const LOCK: &str = "artos-store.lock";
-const MARKER_TEXT: &str = "artos-store-sled format ";
 
 /// A folder that is ours. Dropping it lets others open the store.
 #[derive(Debug)]
 pub(crate) struct Folder {
     path: PathBuf,
+    place: Place,
+    /// The folder of sled's files.
+    tree: PathBuf,
     /// The lock goes when the file is closed, even if the process is killed.
-    _lock: File,
+    lock: Arc<File>,
 }
 
 impl Folder {
@@ -43,29 +45,96 @@ impl Folder {
         let shown = path.display();
         let failed = |doing: &str, error: io::Error| io_error(&format!("{doing} {shown}"), error);
         let made = make(path).map_err(|error| failed("making the folder", error))?;
-        let marked = read_marker(path)?;
+        let marked = marker::read(path)?.is_some();
         if !marked {
             refuse_foreign(path)?;
         }
         let lock = lock(path)?;
         if !marked {
             let store = *Random::from_entropy().worker_id().as_uuid();
-            Mark::create(path, store).map_err(|error| failed("marking the folder", error))?;
-            write_marker(path).map_err(|error| failed("marking the folder", error))?;
+            let marking = Mark::create(path, store)
+                .and_then(|()| marker::write_new(path, Place::Root))
+                .and_then(|()| marker::put_in_place(path));
+            marking.map_err(|error| failed("marking the folder", error))?;
         }
         for parent in made {
             sync(&parent).map_err(|error| failed("syncing the folder above", error))?;
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Self::locked(path, lock)
+    }
+
+    /// Opens a folder that is ours already, and makes nothing in one that is not.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] if no store is there, besides those of [`open`](Self::open).
+    pub(crate) fn open_existing(path: &Path) -> StoreResult<Self> {
+        let shown = path.display();
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => {
+                let message = format!("{shown} is a file, and a store is a folder");
+                return Err(StoreError::Invalid { message });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Invalid { message: format!("there is no {shown}") });
+            }
+            Err(error) => return Err(io_error(&format!("reading {shown}"), error)),
+        }
+        if marker::read(path)?.is_none() {
+            refuse_foreign(path)?;
+            let message = format!("{shown} is empty: no store was made there yet");
+            return Err(StoreError::Invalid { message });
+        }
+        Self::locked(path, lock(path)?)
+    }
+
+    /// Finds the tree of a folder that is locked.
+    fn locked(path: &Path, lock: File) -> StoreResult<Self> {
+        // Whoever had the lock before may have moved the tree.
+        let place = marker::read(path)?.unwrap_or(Place::Root);
+        leftovers::remove(path, place)?;
+        Ok(Self { path: path.to_owned(), place, tree: place.path(path), lock: Arc::new(lock) })
+    }
+
+    /// Returns the same folder with its tree elsewhere. The lock stays while either is there.
+    pub(crate) fn with_tree(&self, place: Place) -> Self {
+        let (path, lock) = (self.path.clone(), Arc::clone(&self.lock));
+        Self { tree: place.path(&path), path, place, lock }
     }
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
+    pub(crate) const fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Returns the folder that sled keeps its files in.
+    pub(crate) fn tree(&self) -> &Path {
+        &self.tree
+    }
+
     /// Returns the file that sled keeps everything in.
     pub(crate) fn data_file(&self) -> io::Result<File> {
-        File::options().read(true).write(true).open(self.path.join("db"))
+        File::options().read(true).write(true).open(self.tree.join("db"))
+    }
+
+    /// Returns options as they are for the tree: its path, and the size of segments that it was
+    /// made with, because sled opens it with no other.
+    pub(crate) fn options_of_tree(&self, options: &Options) -> Options {
+        let segment_bytes = self.segment_bytes().unwrap_or(options.segment_bytes);
+        Options { path: self.tree.clone(), segment_bytes, ..*options }
+    }
+
+    fn segment_bytes(&self) -> Option<usize> {
+        let text = fs::read(self.tree.join("conf")).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let line = text.lines().find_map(|line| line.trim().strip_prefix("segment_size:"))?;
+        let bytes: usize = line.trim().parse().ok()?;
+        // What sled takes; it panics about others.
+        (bytes.is_power_of_two() && (256..=1 << 24).contains(&bytes)).then_some(bytes)
     }
 
     /// Makes sure that sled's files are there.
@@ -75,7 +144,7 @@ impl Folder {
     /// [`StoreError::Corrupt`] if one is missing.
     pub(crate) fn require_tree(&self) -> StoreResult<()> {
         for name in ["db", "conf"] {
-            let path = self.path.join(name);
+            let path = self.tree.join(name);
             let shown = path.display();
             match path.try_exists() {
                 Ok(true) => {}
@@ -91,23 +160,14 @@ impl Folder {
 
     /// Makes every file of the folder, and that they exist, outlive a power cut.
     pub(crate) fn sync_all(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                // A snapshot that sled was writing may just have got its final name.
-                match sync(&entry.path()) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    synced => synced?,
-                }
-            }
-        }
-        sync(&self.path)
+        sync_files(&self.path)?;
+        if self.tree == self.path { Ok(()) } else { sync_files(&self.tree) }
     }
 
     /// Returns the name of a file that sled keeps outside its data file, if there is any. Such a
     /// file is never synced.
     pub(crate) fn blob(&self) -> io::Result<Option<String>> {
-        match fs::read_dir(self.path.join("blobs")) {
+        match fs::read_dir(self.tree.join("blobs")) {
             Ok(mut blobs) => match blobs.next() {
                 Some(blob) => Ok(Some(blob?.file_name().to_string_lossy().into_owned())),
                 None => Ok(None),
@@ -142,32 +202,24 @@ fn make(path: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(made)
 }
 
-/// Opening a folder or a file for reading is enough to sync it.
-fn sync(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Reads the marker; returns whether there is one.
-fn read_marker(path: &Path) -> StoreResult<bool> {
-    let marker = path.join(MARKER);
-    let text = match fs::read_to_string(&marker) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(io_error(&format!("reading {}", marker.display()), error)),
-    };
-    let format = text.strip_prefix(MARKER_TEXT).and_then(|text| text.trim_end().parse().ok());
-    check_format(format.ok_or_else(|| StoreError::Corrupt {
-        message: format!("{} does not say which format the store has", marker.display()),
-    })?)?;
-    Ok(true)
-}
-
-/// Refuses a format that this version does not know.
-pub(crate) const fn check_format(found: u32) -> StoreResult<()> {
-    if found > FORMAT {
-        return Err(StoreError::NewerFormat { found, supported: FORMAT });
+/// Syncs a folder and the files in it.
+fn sync_files(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            // A snapshot that sled was writing may just have got its final name.
+            match sync(&entry.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                synced => synced?,
+            }
+        }
     }
-    Ok(())
+    sync(folder)
+}
+
+/// Opening a folder or a file for reading is enough to sync it.
+pub(crate) fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// Refuses a folder in which something else is.
@@ -176,7 +228,7 @@ fn refuse_foreign(path: &Path) -> StoreResult<()> {
     for entry in fs::read_dir(path).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
         // A process that was killed while it made the store leaves no more than these.
-        if ![LOCK, NEW_MARKER, mark::NAME, ROOM].contains(&&*name.to_string_lossy()) {
+        if ![LOCK, marker::NEW_NAME, mark::NAME, ROOM].contains(&&*name.to_string_lossy()) {
             let name = name.to_string_lossy();
             let message = format!("{} holds `{name}` and is no store of ours", path.display());
             return Err(StoreError::Invalid { message });
@@ -205,14 +257,4 @@ fn lock(path: &Path) -> StoreResult<File> {
     file.set_len(0).map_err(failed)?;
     file.write_all(format!("process {}\n", std::process::id()).as_bytes()).map_err(failed)?;
     Ok(file)
-}
-
-/// Writes the marker under another name first, so that a folder never has half of one.
-fn write_marker(path: &Path) -> io::Result<()> {
-    let new = path.join(NEW_MARKER);
-    let mut file = File::create(&new)?;
-    file.write_all(format!("{MARKER_TEXT}{FORMAT}\n").as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path.join(MARKER))?;
-    sync(path)
 }

@@ -53,7 +53,7 @@ fn list(group: &mut Group<'_>, key: IVec, here: bool) {
 }
 
 /// Returns the keys that list a task by what never changes.
-fn lasting(record: &TaskRecord) -> impl Iterator<Item = IVec> {
+pub(crate) fn lasting(record: &TaskRecord) -> impl Iterator<Item = IVec> {
     let tenant = record.tenant.as_ref().map(keys::tenant);
     let labels = record.labels.iter().map(|(label, value)| keys::label(label, value));
     let lists = std::iter::once(keys::kind(&record.kind)).chain(tenant).chain(labels);
@@ -66,7 +66,7 @@ fn end(record: &TaskRecord) -> Option<(TaskState, artos_core::Timestamp)> {
 }
 
 /// Returns the keys that list a terminal task.
-fn ended(record: &TaskRecord) -> impl Iterator<Item = IVec> {
+pub(crate) fn ended(record: &TaskRecord) -> impl Iterator<Item = IVec> {
     let id = record.id;
     end(record).into_iter().flat_map(move |(state, at)| {
         [keys::ended(state, at, id), keys::listed(&keys::state(state), id)]

@@ -33,6 +33,8 @@ const NAME_BYTES_MAX: usize = 48;
 const DIGEST: u8 = 0xFF;
 /// Bytes of an id at the end of a key.
 const ID_BYTES: usize = 16;
+/// Bytes of a key that is a table and an id.
+pub(crate) const ID_KEY_BYTES: usize = 1 + ID_BYTES;
 
 /// Returns whether a key is that of a row, which is inside a block.
 pub(crate) fn is_row(key: &[u8]) -> bool {
@@ -131,6 +133,12 @@ pub(crate) fn state(state: TaskState) -> IVec {
 pub(crate) fn parse_id(key: &[u8]) -> Option<TaskId> {
     let (_, id) = key.split_last_chunk::<ID_BYTES>()?;
     Some(TaskId::from_uuid(Uuid::from_bytes(*id)))
+}
+
+/// Reads the id off the key of a chunk.
+pub(crate) fn parse_chunk(key: &[u8]) -> Option<TaskId> {
+    let (rest, _generation_and_index) = key.split_last_chunk::<8>()?;
+    if rest.len() == ID_KEY_BYTES { parse_id(rest) } else { None }
 }
 
 /// Returns what the keys of a kind's tasks begin with; they go on with the id.

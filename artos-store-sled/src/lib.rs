@@ -49,16 +49,24 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `artos-store` | says `artos-store-sled format 1`; read before anything is touched |
+//! | `artos-store` | says `artos-store-sled format 1`, and where the tree is; read first |
 //! | `artos-store.lock` | held while the store is open; names the process |
 //! | `artos-store.mark` | how many groups of changes were acknowledged |
 //! | `artos-store.new` | the first file while it is written |
 //! | `db`, `conf`, `snap.*` | sled's |
 //! | `blobs/` | sled's, and always empty: what is there survives no power cut |
+//! | `tree.1`, `tree.2` ... | where sled's files are instead, once the store was compacted |
+//!
+//! Only one tree counts: that of the folder named in a second line of the first file, `tree tree.1`
+//! for example, or else that of the store's folder itself. Others are what an interrupted
+//! [compaction](offline::compact()) left; they are removed when the store is opened.
 //!
 //! The mark has two slots of 512 bytes that are written in turns: `artosmk1`, the store's id (16),
 //! the number of groups (8), and the CRC-32C of all that (4). It is written for every group, and
 //! synced ten times a second while there are any.
+//!
+//! Stores as each format left them are in `tests/golden/`, with what has to be read out of them.
+//! Every later version opens them; once released, they are never made anew.
 //!
 //! # The tree
 //!
@@ -158,13 +166,16 @@ mod group;
 mod head;
 mod index;
 mod keys;
+mod leftovers;
 mod listing;
 mod live;
 mod log;
 mod lookup;
 mod mark;
+mod marker;
 mod merge;
 mod news;
+pub mod offline;
 mod operations;
 mod payloads;
 mod poison;

@@ -167,7 +167,7 @@ pub(crate) fn decode(lookup: &impl Lookup, id: TaskId, row: &[u8]) -> StoreResul
 }
 
 /// Reads one of a task's payloads; the outer `None` if chunks of it are gone.
-fn payload(
+pub(crate) fn payload(
     lookup: &impl Lookup,
     stored: &Stored,
     part: Part,
@@ -183,7 +183,11 @@ fn payload(
 }
 
 /// Reads chunks; `None` if one does not exist.
-fn read_chunks(lookup: &impl Lookup, id: TaskId, chunks: Chunks) -> StoreResult<Option<Bytes>> {
+pub(crate) fn read_chunks(
+    lookup: &impl Lookup,
+    id: TaskId,
+    chunks: Chunks,
+) -> StoreResult<Option<Bytes>> {
     // The length was under a checksum, and grows with what is really there.
     let mut bytes = BytesMut::new();
     for key in chunks.keys(id) {

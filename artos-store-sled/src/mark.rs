@@ -6,7 +6,7 @@
 //! The file has two slots that take turns, so that one that was torn leaves the other.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
 };
@@ -18,6 +18,8 @@ use crate::{codec::Writer, folder};
 
 /// The name of the file.
 pub(crate) const NAME: &str = "artos-store.mark";
+/// Its name while it is replaced.
+const NEW_NAME: &str = "artos-store.mark.new";
 /// Begins every slot.
 const MAGIC: &[u8; 8] = b"artosmk1";
 /// Disks write so much at once, or not at all.
@@ -39,13 +41,15 @@ pub(crate) struct Mark {
 impl Mark {
     /// Makes the mark of a new store.
     pub(crate) fn create(folder: &Path, store: Uuid) -> io::Result<()> {
-        let mut file = File::create(folder.join(NAME))?;
-        for _ in 0..2 {
-            let mut slot = seal(store, 0);
-            slot.resize(SLOT_BYTES, 0);
-            file.write_all(&slot)?;
-        }
-        file.sync_all()
+        write(&folder.join(NAME), store, 0)
+    }
+
+    /// Replaces the mark of a store, whatever is in it, and makes that outlive a power cut.
+    pub(crate) fn replace(folder: &Path, store: Uuid, sequence: u64) -> io::Result<()> {
+        let new = folder.join(NEW_NAME);
+        write(&new, store, sequence)?;
+        fs::rename(&new, folder.join(NAME))?;
+        folder::sync(folder)
     }
 
     /// Reads the mark of a store.
@@ -102,8 +106,10 @@ impl Mark {
     /// Sets the mark back to how far the store has come, and gives up what was acknowledged since.
     pub(crate) fn reset(&mut self, sequence: u64) -> io::Result<()> {
         // Both slots, or else the higher one would count.
-        self.set(sequence)?;
-        self.set(sequence.saturating_sub(1))?;
+        for slot in [0, SLOT_BYTES as u64] {
+            self.file.seek(SeekFrom::Start(slot))?;
+            self.file.write_all(&seal(self.store, sequence))?;
+        }
         self.sequence = sequence;
         self.sync()
     }
@@ -121,6 +127,17 @@ impl Mark {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// Writes both slots, so that no older one is left that says more.
+fn write(path: &Path, store: Uuid, sequence: u64) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    for _ in 0..2 {
+        let mut slot = seal(store, sequence);
+        slot.resize(SLOT_BYTES, 0);
+        file.write_all(&slot)?;
+    }
+    file.sync_all()
 }
 
 fn seal(store: Uuid, sequence: u64) -> Vec<u8> {

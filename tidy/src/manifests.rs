@@ -35,6 +35,7 @@ const ARROWS: &[Arrows] = &[
     Arrows { package: "artos-store-memory", uses: CORE, tests_use: &["artos-store-conformance"] },
     Arrows { package: "artos-store-sled", uses: CORE, tests_use: &["artos-store-conformance"] },
     Arrows { package: "artos-store-postgres", uses: CORE, tests_use: &["artos-store-conformance"] },
+    Arrows { package: "artos-sled", uses: &["artos-core", "artos-store-sled"], tests_use: &[] },
     Arrows { package: "artos-http", uses: CORE, tests_use: &["artos-store-memory"] },
     Arrows { package: "artos-oracle", uses: CORE, tests_use: &["artos-store-memory"] },
     Arrows { package: "artos-crash", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test takes what it needs")]
 
+pub(crate) mod every_state;
+
 use std::time::Duration;
 
 use artos_core::{
