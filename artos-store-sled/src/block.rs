@@ -8,8 +8,10 @@ use std::ops::Range;
 
 use artos_core::store::{StoreError, StoreResult};
 
+use sled::IVec;
+
 use crate::{
-    envelope::{self, CONTENT_BYTES_MAX, Sort, corrupt},
+    envelope::{self, CONTENT_BYTES_MAX, HEADER_BYTES, Sort, VALUE_BYTES_MAX, corrupt},
     keys::KEY_BYTES_MAX,
 };
 
@@ -82,64 +84,72 @@ impl<'a> Rows<'a> {
 /// Packs rows into blocks, in the order of their keys.
 #[derive(Debug)]
 pub(crate) struct Packer {
-    /// Bytes at which a block is full enough for the next one to begin.
+    /// Bytes of rows at which a block is full enough for the next one to begin.
     target: usize,
-    block: Vec<u8>,
-    content: Vec<u8>,
-    done: Vec<(Vec<u8>, Vec<u8>)>,
+    block: IVec,
+    /// The block's value, with room for the envelope in front.
+    value: Vec<u8>,
+    done: Vec<(IVec, IVec)>,
 }
 
 impl Packer {
     /// Makes a packer whose first block has the key `block`.
     pub(crate) fn new(block: &[u8], target: usize) -> Self {
-        Self {
-            target: target.min(CONTENT_BYTES_MAX),
-            block: block.to_vec(),
-            content: Vec::with_capacity(CONTENT_BYTES_MAX),
-            done: Vec::new(),
-        }
+        let mut value = Vec::with_capacity(VALUE_BYTES_MAX);
+        value.resize(HEADER_BYTES, 0);
+        let target = target.min(CONTENT_BYTES_MAX);
+        Self { target, block: IVec::from(block), value, done: Vec::new() }
+    }
+
+    /// Ends the block that is being packed, and begins one with the key `block`.
+    pub(crate) fn begin(&mut self, block: &[u8], target: usize) {
+        self.seal();
+        self.block = IVec::from(block);
+        self.target = target.min(CONTENT_BYTES_MAX);
+    }
+
+    fn content_bytes(&self) -> usize {
+        self.value.len() - HEADER_BYTES
     }
 
     /// Adds a row, whose key is after those of all rows before, and has its first `shared` bytes in
     /// common with the last of them.
     pub(crate) fn push(&mut self, key: &[u8], mut shared: usize, value: &[u8]) {
         let len = row_len(key.len() - shared, value.len());
-        let full =
-            self.content.len() >= self.target || self.content.len() + len > CONTENT_BYTES_MAX;
-        if full && !self.content.is_empty() {
+        let content = self.content_bytes();
+        if content > 0 && (content >= self.target || content + len > CONTENT_BYTES_MAX) {
             self.seal();
-            self.block = key.to_vec();
+            self.block = IVec::from(key);
         }
-        if self.content.is_empty() {
+        if self.content_bytes() == 0 {
             // The first row goes on from the key of its block.
             shared = shared_len(&self.block, key);
         }
         let suffix = key.get(shared..).unwrap_or_default();
         // Keys and values are held to their limits before they get here.
         let short = |len: usize| u8::try_from(len).unwrap_or(u8::MAX);
-        self.content.extend_from_slice(&[short(shared), short(suffix.len())]);
-        let value_len = u16::try_from(value.len()).unwrap_or(u16::MAX);
-        self.content.extend_from_slice(&value_len.to_be_bytes());
-        self.content.extend_from_slice(suffix);
-        self.content.extend_from_slice(value);
+        let [high, low] = u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes();
+        self.value.extend_from_slice(&[short(shared), short(suffix.len()), high, low]);
+        self.value.extend_from_slice(suffix);
+        self.value.extend_from_slice(value);
     }
 
     fn seal(&mut self) {
-        let value = envelope::seal(&self.block, Sort::Block, &self.content);
-        self.content.clear();
-        self.done.push((std::mem::take(&mut self.block), value));
+        if self.content_bytes() > 0 {
+            envelope::seal_in_place(&self.block, Sort::Block, &mut self.value);
+            self.done.push((std::mem::take(&mut self.block), IVec::from(self.value.as_slice())));
+            self.value.truncate(HEADER_BYTES);
+        }
     }
 
     /// Takes the blocks that are full, with their keys.
-    pub(crate) fn take_full(&mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn take_full(&mut self) -> Vec<(IVec, IVec)> {
         std::mem::take(&mut self.done)
     }
 
     /// Returns the blocks with their keys; none if there were no rows.
-    pub(crate) fn finish(mut self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        if !self.content.is_empty() {
-            self.seal();
-        }
+    pub(crate) fn finish(mut self) -> Vec<(IVec, IVec)> {
+        self.seal();
         self.done
     }
 }
@@ -151,5 +161,15 @@ pub(crate) const fn row_len(suffix: usize, value: usize) -> usize {
 
 /// Returns how many bytes two keys have in common at their beginning.
 pub(crate) fn shared_len(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+    const STEP: usize = size_of::<u64>();
+    let mut at = 0;
+    for (a, b) in a.as_chunks::<STEP>().0.iter().zip(b.as_chunks::<STEP>().0) {
+        let differing = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differing != 0 {
+            return at + differing.trailing_zeros() as usize / 8;
+        }
+        at += STEP;
+    }
+    let rest = a.iter().zip(b).skip(at);
+    at + rest.take_while(|(a, b)| a == b).count()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use sled::IVec;
 
 /// Changed keys.
@@ -10,7 +11,7 @@ pub(crate) struct Changes {
     /// Every change, in the order they were made.
     log: Vec<Change>,
     /// Where in the log each key's last change is.
-    last: HashMap<IVec, usize>,
+    last: HashMap<IVec, usize, RandomState>,
     bytes: usize,
 }
 
@@ -45,6 +46,13 @@ impl Changes {
     /// Returns how many bytes all changes have together.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Takes all changes back, and keeps the room they took for those to come.
+    pub(crate) fn clear(&mut self) {
+        self.log.clear();
+        self.last.clear();
+        self.bytes = 0;
     }
 
     /// Takes all changes back but the first `len`.

@@ -24,6 +24,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     builder::Options,
+    changes::Changes,
     disk::Disk,
     folder::{self, Folder},
     group::{Group, Written},
@@ -108,7 +109,14 @@ impl Committer {
         let (applied, groups) = mpsc::sync_channel(0);
         let (mut syncer, durable) = Syncer::new(Arc::clone(&disk), mark, hub.clone());
         let is_new = head.sequence == 0;
-        let mut writer = Writer { disk: Arc::clone(&disk), live, head, clock, applied };
+        let mut writer = Writer {
+            disk: Arc::clone(&disk),
+            live,
+            head,
+            changes: Changes::default(),
+            clock,
+            applied,
+        };
         let watchdog = Watchdog::start(Arc::clone(&disk), options.stall_limit)
             .map_err(|error| folder::io_error("starting the watchdog", error))?;
         let threads = vec![
@@ -279,6 +287,8 @@ struct Writer {
     disk: Arc<Disk>,
     live: Live,
     head: Head,
+    /// Of the group that is made; kept for the room it takes.
+    changes: Changes,
     clock: Box<dyn Clock>,
     applied: SyncSender<Applied>,
 }
@@ -306,7 +316,8 @@ impl Writer {
     /// Applies one group; it is answered once it is durable.
     fn apply(&mut self, first: Operation, operations: &mpsc::Receiver<Operation>) -> Applied {
         self.disk.activity().commit(Doing::Running);
-        let group = Group::new(&self.disk, &mut self.live, &mut self.head.counts);
+        let counts = &mut self.head.counts;
+        let group = Group::new(&self.disk, &mut self.live, counts, &mut self.changes);
         let mut running = Operations::new(group);
         let mut answers = Vec::new();
         let mut next = Some(first);

@@ -13,6 +13,7 @@ use artos_core::{
     model::{StateCounts, TaskId},
     store::{StoreError, StoreResult},
 };
+use foldhash::fast::RandomState;
 use sled::{Batch, Db, IVec, Tree};
 use uuid::Uuid;
 
@@ -48,7 +49,7 @@ pub(crate) struct Disk {
 /// What readers need besides the tree.
 #[derive(Debug, Default)]
 struct Visible {
-    running: HashMap<TaskId, Arc<Loaded>>,
+    running: HashMap<TaskId, Arc<Loaded>, RandomState>,
     counts: Counts,
 }
 

@@ -39,14 +39,24 @@ pub(crate) const fn start(sort: Sort) -> [u8; 3] {
 /// Puts content into an envelope.
 pub(crate) fn seal(key: &[u8], sort: Sort, content: &[u8]) -> Vec<u8> {
     let mut value = Vec::with_capacity(HEADER_BYTES + content.len());
-    value.extend_from_slice(&start(sort));
+    value.extend_from_slice(&[0; HEADER_BYTES]);
+    value.extend_from_slice(content);
+    seal_in_place(key, sort, &mut value);
+    value
+}
+
+/// Puts content into an envelope that has [`HEADER_BYTES`] of room in front of it.
+pub(crate) fn seal_in_place(key: &[u8], sort: Sort, value: &mut [u8]) {
+    let Some((header, content)) = value.split_first_chunk_mut::<HEADER_BYTES>() else {
+        return;
+    };
+    let [magic, version, number] = start(sort);
     // Whoever seals keeps to `CONTENT_BYTES_MAX`, so the length always fits.
     let len = u32::try_from(content.len()).unwrap_or(u32::MAX);
-    value.extend_from_slice(&len.to_be_bytes());
-    let checksum = checksum(key, &value, content);
-    value.extend_from_slice(&checksum.to_be_bytes());
-    value.extend_from_slice(content);
-    value
+    let [l0, l1, l2, l3] = len.to_be_bytes();
+    let described = [magic, version, number, l0, l1, l2, l3];
+    let [c0, c1, c2, c3] = checksum(key, &described, content).to_be_bytes();
+    *header = [magic, version, number, l0, l1, l2, l3, c0, c1, c2, c3];
 }
 
 /// Takes content out of its envelope.

@@ -27,8 +27,8 @@ pub(crate) struct Group<'a> {
     disk: &'a Disk,
     pub(crate) live: &'a mut Live,
     counts: &'a mut Counts,
-    changes: Changes,
-    blocks: RefCell<BlockCache>,
+    changes: &'a mut Changes,
+    blocks: RefCell<BlockCache<'a>>,
     /// Running tasks that changed.
     touched: Vec<TaskId>,
     /// How many changes earlier operations made.
@@ -61,12 +61,18 @@ pub(crate) struct Written {
 }
 
 impl<'a> Group<'a> {
-    pub(crate) fn new(disk: &'a Disk, live: &'a mut Live, counts: &'a mut Counts) -> Self {
+    pub(crate) fn new(
+        disk: &'a Disk,
+        live: &'a mut Live,
+        counts: &'a mut Counts,
+        changes: &'a mut Changes,
+    ) -> Self {
+        changes.clear();
         Self {
             disk,
             live,
             counts,
-            changes: Changes::default(),
+            changes,
             blocks: RefCell::default(),
             touched: Vec::new(),
             kept: 0,
@@ -166,7 +172,7 @@ impl<'a> Group<'a> {
         if self.changes.len() == 0 && !self.written_anyway {
             return Ok(None);
         }
-        let batch = merge::merge(self.disk, &self.changes)?;
+        let batch = merge::merge(self.disk, self.changes)?;
         let bytes = self.changes.bytes();
         Ok(Some(Written { batch, touched: self.touched, bytes }))
     }

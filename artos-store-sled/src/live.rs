@@ -16,6 +16,8 @@ use artos_core::{
     store::{Part, StoreResult},
 };
 
+use foldhash::fast::RandomState;
+
 use crate::{
     codec,
     disk::Disk,
@@ -55,7 +57,7 @@ impl Place {
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     ready: HashMap<Name, Ready>,
-    running: HashMap<TaskId, Arc<Loaded>>,
+    running: HashMap<TaskId, Arc<Loaded>, RandomState>,
     /// Running tasks by the time their lease lapses.
     leases: ByTime,
 }
@@ -155,7 +157,7 @@ impl Live {
     }
 
     /// Returns all running tasks.
-    pub(crate) const fn all_running(&self) -> &HashMap<TaskId, Arc<Loaded>> {
+    pub(crate) const fn all_running(&self) -> &HashMap<TaskId, Arc<Loaded>, RandomState> {
         &self.running
     }
 

@@ -38,7 +38,7 @@ pub(crate) trait Lookup {
 #[derive(Debug)]
 pub(crate) struct InOrder<'a> {
     disk: &'a Disk,
-    blocks: RefCell<BlockCache>,
+    blocks: RefCell<BlockCache<'a>>,
 }
 
 impl<'a> InOrder<'a> {

@@ -3,10 +3,7 @@
 //! No lock is held between two blocks. A row that is there all the while is seen exactly once: rows
 //! never change their order, and each step looks for what follows the last key that was seen.
 
-use std::{
-    collections::{HashMap, VecDeque, hash_map::Entry},
-    ops::Bound,
-};
+use std::{collections::VecDeque, fmt, ops::Bound};
 
 use artos_core::{model::ListOrder, store::StoreResult};
 use sled::IVec;
@@ -54,60 +51,136 @@ pub(crate) fn find((block, value): &Block, key: &[u8]) -> StoreResult<Option<IVe
     Ok(None)
 }
 
+/// Finds blocks in about the order of their keys, while nothing is written.
+///
+/// What comes next costs little; sled copies a page of its own for every search.
+pub(crate) struct BlockCursor<'a> {
+    disk: &'a Disk,
+    /// The only block that the last key can be in; `None`: there is none in front of `next`.
+    block: Option<Block>,
+    next: Option<Block>,
+    following: Option<sled::Iter>,
+}
+
+impl<'a> BlockCursor<'a> {
+    /// How many blocks to pass over before searching is cheaper.
+    const STEPS_MAX: u32 = 8;
+
+    pub(crate) const fn new(disk: &'a Disk) -> Self {
+        Self { disk, block: None, next: None, following: None }
+    }
+
+    /// Goes to the only block that a row can be in, and returns whether that is another one.
+    pub(crate) fn seek(&mut self, key: &[u8]) -> StoreResult<bool> {
+        if self.covers(key) {
+            return Ok(false);
+        }
+        let same_table = self
+            .next
+            .as_ref()
+            .is_some_and(|(next, _)| next.as_ref() <= key && keys::table(next) == keys::table(key));
+        for _ in 0..Self::STEPS_MAX {
+            if !same_table || self.covers(key) {
+                break;
+            }
+            self.block = self.next.take();
+            self.next = self.step(key)?;
+        }
+        if !self.covers(key) {
+            self.block = self.disk.block_of(key)?;
+            let from = self.block.as_ref().map_or(key, |(block, _)| block.as_ref());
+            let following = (Bound::Excluded(from), Bound::Unbounded);
+            self.following = Some(self.disk.tree().range::<&[u8], _>(following));
+            self.next = self.step(key)?;
+        }
+        Ok(true)
+    }
+
+    /// Returns the block that the last key can be in.
+    pub(crate) const fn block(&self) -> Option<&Block> {
+        self.block.as_ref()
+    }
+
+    /// Returns the key of the block after that.
+    pub(crate) fn next(&self) -> Option<&IVec> {
+        self.next.as_ref().map(|(next, _)| next)
+    }
+
+    fn step(&mut self, key: &[u8]) -> StoreResult<Option<Block>> {
+        let next = self.following.as_mut().and_then(Iterator::next);
+        let next = self.disk.entry(next)?;
+        Ok(next.filter(|(next, _)| keys::table(next) == keys::table(key)))
+    }
+
+    fn covers(&self, key: &[u8]) -> bool {
+        let (Some((block, _)), following) = (&self.block, &self.following) else {
+            return false;
+        };
+        following.is_some()
+            && keys::table(block) == keys::table(key)
+            && block.as_ref() <= key
+            && self.next().is_none_or(|next| key < next.as_ref())
+    }
+}
+
+impl fmt::Debug for BlockCursor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = |block: Option<&Block>| block.map(|(key, _)| keys::show(key));
+        f.debug_struct("BlockCursor")
+            .field("block", &key(self.block.as_ref()))
+            .field("next", &key(self.next.as_ref()))
+            .finish_non_exhaustive()
+    }
+}
+
 /// The last block of each table that a row was looked for in, while nothing is written.
 ///
 /// Tasks that are submitted, or due, together are next to each other in all tables.
 #[derive(Debug, Default)]
-pub(crate) struct BlockCache {
-    blocks: HashMap<u8, Cached>,
+pub(crate) struct BlockCache<'a> {
+    tables: Vec<(u8, Cached<'a>)>,
 }
 
 #[derive(Debug)]
-struct Cached {
-    /// The key of the block; nothing where there is none in front of `next`.
-    block: IVec,
-    /// Its rows.
+struct Cached<'a> {
+    cursor: BlockCursor<'a>,
+    /// The rows of its block.
     rows: Vec<(IVec, IVec)>,
-    /// The key of the block after it.
-    next: Option<IVec>,
 }
 
-impl BlockCache {
+impl<'a> BlockCache<'a> {
     /// Returns the value of a row.
-    pub(crate) fn row(&mut self, disk: &Disk, key: &[u8]) -> StoreResult<Option<IVec>> {
+    pub(crate) fn row(&mut self, disk: &'a Disk, key: &[u8]) -> StoreResult<Option<IVec>> {
         let Some(table) = key.first() else { return Ok(None) };
-        let cached = match self.blocks.entry(*table) {
-            Entry::Occupied(mut entry) => {
-                if !entry.get().covers(key) {
-                    entry.insert(Cached::read(disk, key)?);
-                }
-                entry.into_mut()
+        let at = match self.tables.iter().position(|(known, _)| known == table) {
+            Some(at) => at,
+            None => {
+                let cached = Cached { cursor: BlockCursor::new(disk), rows: Vec::new() };
+                self.tables.push((*table, cached));
+                self.tables.len() - 1
             }
-            Entry::Vacant(entry) => entry.insert(Cached::read(disk, key)?),
         };
-        let found = cached.rows.binary_search_by(|(found, _)| found.as_ref().cmp(key));
-        Ok(found.ok().and_then(|at| cached.rows.get(at)).map(|(_, value)| value.clone()))
+        match self.tables.get_mut(at) {
+            Some((_, cached)) => cached.row(key),
+            None => Ok(None),
+        }
     }
 }
 
-impl Cached {
-    fn read(disk: &Disk, key: &[u8]) -> StoreResult<Self> {
-        let next = disk.block_after(key)?.map(|(next, _)| next);
-        let Some((block, value)) = disk.block_of(key)? else {
-            return Ok(Self { block: IVec::default(), rows: Vec::new(), next });
-        };
-        let mut found = Vec::new();
-        let mut rows = Rows::open(&block, &value)?;
-        while let Some((key, content)) = rows.next()? {
-            let key = IVec::from(key);
-            found.push((key, value.subslice(rows.at().start, content.len())));
+impl Cached<'_> {
+    fn row(&mut self, key: &[u8]) -> StoreResult<Option<IVec>> {
+        if self.cursor.seek(key)? {
+            self.rows.clear();
+            if let Some((block, value)) = self.cursor.block() {
+                let mut rows = Rows::open(block, value)?;
+                while let Some((key, content)) = rows.next()? {
+                    let key = IVec::from(key);
+                    self.rows.push((key, value.subslice(rows.at().start, content.len())));
+                }
+            }
         }
-        drop(rows);
-        Ok(Self { block, rows: found, next })
-    }
-
-    fn covers(&self, key: &[u8]) -> bool {
-        self.block.as_ref() <= key && self.next.as_ref().is_none_or(|next| key < next.as_ref())
+        let found = self.rows.binary_search_by(|(found, _)| found.as_ref().cmp(key));
+        Ok(found.ok().and_then(|at| self.rows.get(at)).map(|(_, value)| value.clone()))
     }
 }
 

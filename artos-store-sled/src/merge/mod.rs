@@ -14,6 +14,7 @@ use crate::{
     disk::Disk,
     envelope::CONTENT_BYTES_MAX,
     keys,
+    scan::BlockCursor,
 };
 
 /// The changes that are still to be written, in the order of their keys.
@@ -23,9 +24,14 @@ type Rest<'a> = Peekable<std::vec::IntoIter<(&'a IVec, Option<&'a IVec>)>>;
 pub(crate) fn merge(disk: &Disk, changes: &Changes) -> StoreResult<Batch> {
     let mut batch = Batch::default();
     let mut rest = changes.sorted().into_iter().peekable();
+    let mut blocks = BlockCursor::new(disk);
+    let mut packer = Packer::new(&[], CONTENT_BYTES_MAX);
     while let Some((key, value)) = rest.peek().copied() {
         if keys::is_row(key) {
-            merge_block(disk, key, &mut rest, &mut batch)?;
+            blocks.seek(key)?;
+            if let Some(emptied) = merge_block(&blocks, key, &mut rest, &mut packer)? {
+                batch.remove(emptied);
+            }
             continue;
         }
         rest.next();
@@ -34,28 +40,30 @@ pub(crate) fn merge(disk: &Disk, changes: &Changes) -> StoreResult<Batch> {
             None => batch.remove(key),
         }
     }
+    for (block, value) in packer.finish() {
+        batch.insert(block, value);
+    }
     Ok(batch)
 }
 
-/// Writes the block that the next change falls into, with all changes that do.
+/// Packs the block that the next change falls into, with all changes that do. Returns its key if
+/// no row of it is left.
 fn merge_block(
-    disk: &Disk,
+    blocks: &BlockCursor<'_>,
     first: &[u8],
     rest: &mut Rest<'_>,
-    batch: &mut Batch,
-) -> StoreResult<()> {
-    let found = disk.block_of(first)?;
-    let next = disk.block_after(first)?.map(|(key, _)| key);
+    packer: &mut Packer,
+) -> StoreResult<Option<IVec>> {
+    let (found, next) = (blocks.block(), blocks.next());
     let mut change = || {
         let here = |key: &[u8]| {
-            keys::table(key) == keys::table(first)
-                && next.as_ref().is_none_or(|next| key < next.as_ref())
+            keys::table(key) == keys::table(first) && next.is_none_or(|next| key < next.as_ref())
         };
         rest.next_if(|(key, _)| here(key))
     };
     let mut merged = Merged::default();
     let mut changed = change();
-    if let Some((block, value)) = &found {
+    if let Some((block, value)) = found {
         let mut rows = Rows::open(block, value)?;
         while let Some((key, value)) = rows.next()? {
             while let Some((new_key, new)) = changed
@@ -79,15 +87,12 @@ fn merge_block(
         changed = change();
     }
     let appended = next.is_none() && merged.rows.len() > kept;
-    let block = found.as_ref().map_or_else(|| keys::table(first), |(block, _)| block.as_ref());
-    let blocks = merged.pack(block, appended);
-    if blocks.is_empty() && found.is_some() {
-        batch.remove(block);
+    let block = found.map_or_else(|| keys::table(first), |(block, _)| block.as_ref());
+    if merged.rows.is_empty() {
+        return Ok(found.map(|(block, _)| block.clone()));
     }
-    for (block, value) in blocks {
-        batch.insert(block, value);
-    }
-    Ok(())
+    merged.pack(packer, block, appended);
+    Ok(None)
 }
 
 /// The rows of a block and their changes, in order.
@@ -120,17 +125,16 @@ impl<'a> Merged<'a> {
     }
 
     /// Packs the rows into blocks, the first of which has the key `block`.
-    fn pack(self, block: &[u8], appended: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn pack(self, packer: &mut Packer, block: &[u8], appended: bool) {
         let target = if appended {
             CONTENT_BYTES_MAX
         } else {
             self.bytes.div_ceil(self.bytes.div_ceil(CONTENT_BYTES_MAX).max(1))
         };
-        let mut packer = Packer::new(block, target);
+        packer.begin(block, target);
         for MergedRow { key, shared, value } in self.rows {
             packer.push(self.keys.get(key).unwrap_or_default(), shared, value);
         }
-        packer.finish()
     }
 }
 

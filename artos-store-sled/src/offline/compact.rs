@@ -14,7 +14,7 @@ use std::{
 
 use artos_core::store::{StoreError, StoreResult};
 use sha2::{Digest as _, Sha256};
-use sled::Batch;
+use sled::{Batch, IVec};
 
 use super::{
     Headway, Report,
@@ -276,7 +276,7 @@ struct BatchWriter<'a> {
 }
 
 impl BatchWriter<'_> {
-    fn put_all(&mut self, blocks: Vec<(Vec<u8>, Vec<u8>)>) -> StoreResult<()> {
+    fn put_all(&mut self, blocks: Vec<(IVec, IVec)>) -> StoreResult<()> {
         blocks.iter().try_for_each(|(key, value)| self.put(key, value))
     }
 
