@@ -9,7 +9,7 @@ use sled::Batch;
 use crate::report::Stopwatch;
 
 /// Writes as many bytes as a task takes, twice for each task, in groups, each of them durable.
-pub(crate) fn sled(tasks: u64, group: usize, bytes: usize) -> anyhow::Result<()> {
+pub(crate) fn sled(tasks: u64, group: usize, bytes: usize) -> anyhow::Result<f64> {
     ensure!(group > 0, "found groups of 0, expected at least 1");
     let folder = tempfile::tempdir_in(".")?;
     let db = sled::Config::new()
@@ -38,5 +38,5 @@ pub(crate) fn sled(tasks: u64, group: usize, bytes: usize) -> anyhow::Result<()>
         "ceiling, raw sled (outlives power cuts), an insert and an overwrite of {bytes} bytes for \
          each task, groups of {group}"
     );
-    watch.report(&what, tasks)
+    watch.rate(&what, tasks)
 }

@@ -95,14 +95,27 @@ pub(crate) async fn burn_down(
     Ok(())
 }
 
-pub(crate) async fn submit(
-    choice: StoreChoice,
-    tasks: u64,
-    callers: u64,
-    batch: u64,
-) -> anyhow::Result<()> {
+/// How tasks are submitted and run at the same time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Submitting {
+    pub(crate) tasks: u64,
+    pub(crate) callers: u64,
+    pub(crate) batch: u64,
+    pub(crate) slots: usize,
+}
+
+/// How many tasks were acknowledged, and how many completed, each second.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rates {
+    pub(crate) acknowledged: f64,
+    pub(crate) completed: f64,
+}
+
+/// Submits and runs tasks at the same time.
+pub(crate) async fn submit(choice: StoreChoice, load: Submitting) -> anyhow::Result<Rates> {
+    let Submitting { tasks, callers, batch, slots } = load;
     let Opened { store, folder: _folder } = choice.open()?;
-    let runtime = runtime(store, 256, 1).start().await?;
+    let runtime = runtime(store, slots, 1).start().await?;
     let client = runtime.client();
     let watch = Stopwatch::start()?;
     let share = tasks / callers;
@@ -113,12 +126,12 @@ pub(crate) async fn submit(
     });
     let submitted = futures::future::try_join_all(submitting).await?;
     let count = submitted.iter().map(Vec::len).sum::<usize>() as u64;
-    let what = format!("submit, {choice}, {callers} callers, batches of {batch}");
-    watch.report(&format!("{what}: acknowledged"), count)?;
+    let what = format!("submit, {choice}, {callers} callers, batches of {batch}, {slots} slots");
+    let acknowledged = watch.rate(&format!("{what}: acknowledged"), count)?;
     all_completed(&client, count).await?;
-    watch.report(&format!("{what}: completed"), count)?;
+    let completed = watch.rate(&format!("{what}: completed"), count)?;
     runtime.shutdown(Duration::from_secs(5)).await?;
-    Ok(())
+    Ok(Rates { acknowledged, completed })
 }
 
 pub(crate) async fn submit_batches(

@@ -6,6 +6,7 @@ mod load;
 mod report;
 mod scale;
 mod stores;
+mod versus;
 
 use clap::{Parser, Subcommand};
 
@@ -47,6 +48,21 @@ enum Command {
         /// How many tasks each call submits.
         #[arg(long, default_value_t = 1)]
         batch: u64,
+        /// How many run at a time.
+        #[arg(long, default_value_t = 256)]
+        slots: usize,
+    },
+    /// Compares the sled store with raw sled that writes the same bytes, in turns.
+    VersusSled {
+        /// How many tasks.
+        #[arg(long, default_value_t = 200_000)]
+        tasks: u64,
+        /// Turns of each.
+        #[arg(long, default_value_t = 5)]
+        turns: usize,
+        /// How many run at a time.
+        #[arg(long, default_value_t = 1_024)]
+        slots: usize,
     },
     /// Measures what a runtime with nothing to do costs.
     Idle {
@@ -130,16 +146,19 @@ async fn main() -> anyhow::Result<()> {
         Command::BurnDown { tasks, slots, stages } => {
             load::burn_down(store, tasks, slots, stages).await
         }
-        Command::Submit { tasks, callers, batch } => {
-            load::submit(store, tasks, callers, batch).await
+        Command::Submit { tasks, callers, batch, slots } => {
+            let load = load::Submitting { tasks, callers, batch, slots };
+            load::submit(store, load).await.map(|_| ())
         }
+        Command::VersusSled { tasks, turns, slots } => versus::sled(tasks, turns, slots).await,
+
         Command::Idle { seconds } => load::idle(store, seconds).await,
         Command::Backlog { tasks } => scale::fill_and_open(tasks, false),
         Command::Finished { tasks } => scale::fill_and_open(tasks, true),
         Command::Steady { seconds, keep, rate } => scale::steady(seconds, keep, rate).await,
         Command::Fill { path, tasks, ended } => scale::fill(&path, tasks, ended).await,
         Command::Reopen { path, run } => scale::open(&path, run).await,
-        Command::Ceiling { tasks, group, bytes } => ceiling::sled(tasks, group, bytes),
+        Command::Ceiling { tasks, group, bytes } => ceiling::sled(tasks, group, bytes).map(|_| ()),
         Command::Http { seconds, turns, connections } => {
             http::compare(seconds, turns, connections).await
         }

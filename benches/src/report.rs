@@ -62,8 +62,8 @@ impl Stopwatch {
         Ok(Self { cpu: cpu_time()?, started: Instant::now() })
     }
 
-    /// Prints how long `count` things took.
-    pub(crate) fn report(&self, what: &str, count: u64) -> anyhow::Result<()> {
+    /// Prints how long `count` things took, and returns how many that were each second.
+    pub(crate) fn rate(&self, what: &str, count: u64) -> anyhow::Result<f64> {
         let elapsed = self.started.elapsed();
         let cpu = cpu_time()?.saturating_sub(self.cpu);
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
@@ -74,6 +74,11 @@ impl Stopwatch {
             cpu.as_secs_f64(),
             peak_memory_mib()?
         );
-        Ok(())
+        Ok(rate)
+    }
+
+    /// Prints how long `count` things took.
+    pub(crate) fn report(&self, what: &str, count: u64) -> anyhow::Result<()> {
+        self.rate(what, count).map(|_| ())
     }
 }
