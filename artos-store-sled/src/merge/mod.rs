@@ -1,7 +1,7 @@
 //! Turning changed rows into changed blocks.
 //!
 //! A block that grows too large is split: evenly, so that both halves have room, unless rows were
-//! added behind the table's last, as new tasks are; then the block stays full.
+//! added behind the table's last, as new tasks are; then the block stays full, or with room for the tasks in it to grow.
 
 use std::{iter::Peekable, ops::Range};
 
@@ -16,6 +16,10 @@ use crate::{
     keys,
     scan::BlockCursor,
 };
+
+/// Bytes of a block of tasks that were just submitted. A small task nearly doubles until it is
+/// completed; without this room, every block would be split on the way.
+const NEW_TASKS_BYTES_MAX: usize = CONTENT_BYTES_MAX / 20 * 11;
 
 /// The changes that are still to be written, in the order of their keys.
 type Rest<'a> = Peekable<std::vec::IntoIter<(&'a IVec, Option<&'a IVec>)>>;
@@ -126,7 +130,9 @@ impl<'a> Merged<'a> {
 
     /// Packs the rows into blocks, the first of which has the key `block`.
     fn pack(self, packer: &mut Packer, block: &[u8], appended: bool) {
-        let target = if appended {
+        let target = if appended && keys::table(block) == keys::TASKS {
+            NEW_TASKS_BYTES_MAX
+        } else if appended {
             CONTENT_BYTES_MAX
         } else {
             self.bytes.div_ceil(self.bytes.div_ceil(CONTENT_BYTES_MAX).max(1))
