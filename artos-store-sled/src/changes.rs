@@ -67,6 +67,13 @@ impl Changes {
         }
     }
 
+    /// Returns the keys with a prefix that were changed and do not go, in no order.
+    pub(crate) fn put_below(&self, prefix: &[u8]) -> impl Iterator<Item = &IVec> {
+        let put = |at: &usize| self.log.get(*at).is_some_and(|change| change.value.is_some());
+        let below = self.last.iter().filter(move |(key, _)| key.starts_with(prefix));
+        below.filter(move |(_, at)| put(at)).map(|(key, _)| key)
+    }
+
     /// Returns the changed keys with what they will hold, in the order of the keys.
     pub(crate) fn sorted(&self) -> Vec<(&IVec, Option<&IVec>)> {
         let last = self.last.iter().filter_map(|(key, at)| Some((key, self.log.get(*at)?)));

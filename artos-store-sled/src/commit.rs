@@ -45,6 +45,8 @@ const GROUP_OPERATIONS_MAX: usize = 256;
 /// Bytes after which a group takes no more operations.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// How often to look whether the group before is durable, where one has to wait for it.
+const LOOK_AGAIN: Duration = Duration::from_micros(100);
 /// How often to look whether the store has stopped, while it is opened.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -84,7 +86,7 @@ impl Committer {
             // sled would make what is missing, and a new store in the place of the old one.
             folder.require_tree()?;
             if !options.accept_rollback {
-                look(&folder, &mark, options)?;
+                log::refuse_damaged(&folder, Some(&mark), options)?;
             }
         }
         let (disk, mut head) = Disk::open(folder, options)?;
@@ -116,6 +118,8 @@ impl Committer {
             changes: Changes::default(),
             clock,
             applied,
+            durable: durable.clone(),
+            large_bytes: options.segment_bytes / 2,
         };
         let watchdog = Watchdog::start(Arc::clone(&disk), options.stall_limit)
             .map_err(|error| folder::io_error("starting the watchdog", error))?;
@@ -211,50 +215,25 @@ impl Drop for Committer {
     /// Waits for the group under way, so that the store can be opened again at once.
     fn drop(&mut self) {
         self.operations = None;
-        self.disk.set_sound(self.disk.poison().check().is_ok());
-        if self.disk.poison().is_stuck() {
-            // Whoever waits for a thread that is stuck gets stuck, too.
-            return;
-        }
         for thread in self.threads.drain(..) {
+            while !thread.is_finished() {
+                if self.disk.poison().is_stuck() {
+                    self.disk.set_sound(false);
+                    // Whoever waits for a thread that is stuck gets stuck, too.
+                    return;
+                }
+                std::thread::park_timeout(LOOK_AGAIN);
+            }
             // Panics were caught in the thread.
             let _ = thread.join();
         }
+        self.disk.set_sound(self.disk.poison().check().is_ok());
     }
 }
 
 fn start(name: &str, run: impl FnOnce() + Send + 'static) -> StoreResult<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name(String::from(name)).spawn(run);
     thread.map_err(|error| folder::io_error(&format!("starting the thread {name}"), error))
-}
-
-/// Refuses a log that does not hold all that was acknowledged, before sled changes it.
-fn look(folder: &Folder, mark: &Mark, options: &Options) -> StoreResult<()> {
-    let data = folder.tree().join("db");
-    let data = data.display();
-    let Options { path, segment_bytes, .. } = folder.options_of_tree(options);
-    let found = log::read(&path, segment_bytes)
-        .map_err(|error| folder::io_error(&format!("reading {data}"), error))?;
-    let log::Found { sequence, end, damage } = found;
-    let shown = folder.path().display();
-    let what_to_do = format!(
-        "nothing was changed; restore {shown} from a backup, or go on with what is left by opening \
-         it with `accept_rollback` or after `artos-sled accept {shown}`"
-    );
-    if let Some(offset) = damage {
-        let message = format!("{data} is damaged at offset {offset}; {what_to_do}");
-        return Err(StoreError::Corrupt { message });
-    }
-    match sequence {
-        Some(held) if held < mark.sequence() => Err(StoreError::Corrupt {
-            message: format!(
-                "{data} ends at offset {end}, older than what it had acknowledged: it holds {held} \
-                 groups of changes, and {} were acknowledged; {what_to_do}",
-                mark.sequence()
-            ),
-        }),
-        _ => Ok(()),
-    }
 }
 
 /// Refuses a tree that belongs to another store, or that went back behind its mark.
@@ -291,6 +270,9 @@ struct Writer {
     changes: Changes,
     clock: Box<dyn Clock>,
     applied: SyncSender<Applied>,
+    durable: watch::Receiver<u64>,
+    /// Bytes of changes from which on a group does not overtake the one before.
+    large_bytes: usize,
 }
 
 impl Writer {
@@ -338,12 +320,23 @@ impl Writer {
         Applied { sequence: self.head.sequence, count: self.disk.applied(), news, answers }
     }
 
-    fn write(&mut self, written: Written) -> StoreResult<()> {
-        let Written { mut batch, touched, bytes } = written;
+    /// Lets the group before become durable, if this one may fill segments of its own.
+    ///
+    /// sled gives a segment up once what replaces it is written; if that is not synced yet, and a
+    /// large group overwrites the segment, a power cut could take both.
+    fn wait_for_large_group(&self, bytes: usize) {
+        while bytes > self.large_bytes
+            && *self.durable.borrow() < self.disk.applied()
+            && self.disk.poison().check().is_ok()
+        {
+            std::thread::park_timeout(LOOK_AGAIN);
+        }
+    }
+
+    fn write(&mut self, mut written: Written) -> StoreResult<()> {
         self.head.sequence += 1;
-        batch.insert(keys::HEAD, self.head.seal());
-        self.disk.apply(batch, bytes)?;
-        self.disk.show(&self.live, &touched, self.head.counts);
-        Ok(())
+        written.batch.insert(keys::HEAD, self.head.seal());
+        self.wait_for_large_group(written.bytes);
+        self.disk.apply_and_show(written, &self.live, self.head.counts)
     }
 }

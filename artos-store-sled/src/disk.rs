@@ -21,6 +21,7 @@ use crate::{
     builder::{Durability, Options},
     envelope::corrupt,
     folder::{self, FORMAT, Folder},
+    group::Written,
     head::{Counts, Head},
     keys,
     live::Live,
@@ -51,6 +52,18 @@ pub(crate) struct Disk {
 struct Visible {
     running: HashMap<TaskId, Arc<Loaded>, RandomState>,
     counts: Counts,
+}
+
+impl Visible {
+    fn update(&mut self, live: &Live, touched: &[TaskId], counts: Counts) {
+        self.counts = counts;
+        for id in touched {
+            match live.running(*id) {
+                Some(task) => self.running.insert(*id, Arc::clone(task)),
+                None => self.running.remove(id),
+            };
+        }
+    }
 }
 
 impl Disk {
@@ -135,13 +148,7 @@ impl Disk {
     /// Lets readers see which tasks run, of those that changed.
     pub(crate) fn show(&self, live: &Live, touched: &[TaskId], counts: Counts) {
         let mut visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
-        visible.counts = counts;
-        for id in touched {
-            match live.running(*id) {
-                Some(task) => visible.running.insert(*id, Arc::clone(task)),
-                None => visible.running.remove(id),
-            };
-        }
+        visible.update(live, touched, counts);
     }
 
     /// Says whether all went well so far; a store that is not sound is closed with more care.
@@ -157,6 +164,23 @@ impl Disk {
         self.activity.commit(Doing::Writing);
         self.file.wrote(bytes as u64);
         self.db.apply_batch(batch).map_err(|error| self.failed("writing", &error))
+    }
+
+    /// Writes a batch, and in the same step lets readers see which tasks run now.
+    ///
+    /// In two steps, a reader could meet a running task as it was before the batch, whose chunks
+    /// are gone.
+    pub(crate) fn apply_and_show(
+        &self,
+        written: Written,
+        live: &Live,
+        counts: Counts,
+    ) -> StoreResult<()> {
+        let Written { batch, touched, bytes } = written;
+        let mut visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
+        self.apply(batch, bytes)?;
+        visible.update(live, &touched, counts);
+        Ok(())
     }
 
     /// Returns when all that was applied is as durable as was asked for.

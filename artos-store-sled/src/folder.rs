@@ -50,7 +50,9 @@ impl Folder {
             refuse_foreign(path)?;
         }
         let lock = lock(path)?;
-        if !marked {
+        // Somebody else may have made the store between the two.
+        if !marked && marker::read(path)?.is_none() {
+            refuse_foreign(path)?;
             let store = *Random::from_entropy().worker_id().as_uuid();
             let marking = Mark::create(path, store)
                 .and_then(|()| marker::write_new(path, Place::Root))

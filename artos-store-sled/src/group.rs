@@ -19,6 +19,7 @@ use crate::{
     lookup::{Loaded, Lookup},
     merge,
     scan::{BlockCache, Scan},
+    watchdog::Doing,
 };
 
 /// The changes of a group.
@@ -79,6 +80,11 @@ impl<'a> Group<'a> {
             written_anyway: false,
             undo: Vec::new(),
         }
+    }
+
+    /// Shows the watchdog that a long operation gets on.
+    pub(crate) fn tick(&self) {
+        self.disk.activity().commit(Doing::Running);
     }
 
     /// Returns how many bytes the group has changed.
@@ -142,12 +148,10 @@ impl<'a> Group<'a> {
 
     /// Returns up to `limit` keys that begin with `prefix`, in order.
     pub(crate) fn first_keys(&self, prefix: &IVec, limit: usize) -> StoreResult<Vec<IVec>> {
-        let sorted = self.changes.sorted();
-        let mut keys: BTreeSet<IVec> = sorted
-            .into_iter()
-            .filter(|(key, value)| value.is_some() && key.starts_with(prefix))
-            .map(|(key, _)| key.clone())
-            .collect();
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let mut keys: BTreeSet<IVec> = self.changes.put_below(prefix).cloned().collect();
         let stored = Scan::new(self.disk, prefix.clone(), ListOrder::OldestFirst, None);
         let mut taken = 0;
         for row in stored {

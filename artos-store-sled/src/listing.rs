@@ -16,7 +16,7 @@ use crate::{
     disk::Disk,
     envelope::corrupt,
     keys,
-    lookup::{self, Loaded, Lookup as _},
+    lookup::{self, Loaded},
     scan::Scan,
 };
 
@@ -140,9 +140,10 @@ impl<'a> Matching<'a> {
     /// Reads the task that a row is of, or lists, if the filter wants it.
     fn read(&self, key: &[u8], row: &[u8]) -> StoreResult<Option<Arc<Loaded>>> {
         let id = keys::parse_id(key).ok_or_else(|| corrupt(key, "it names no task"))?;
-        let here = keys::table(key) == keys::TASKS && self.disk.running(id).is_none();
-        let task = if here { lookup::decode(self.disk, id, row)?.map(Arc::new) } else { None };
-        let task = match task {
+        let is_task = keys::table(key) == keys::TASKS;
+        let task = if is_task { lookup::decode(self.disk, id, row)?.map(Arc::new) } else { None };
+        // A row that was read a while ago says nothing about a task that was still to change.
+        let task = match task.filter(|task| task.stored.record.is_terminal()) {
             Some(task) => Some(task),
             // A task that is listed and not there was pruned meanwhile.
             None => lookup::load(self.disk, id, Part::Record)?.map(|(task, _)| task),

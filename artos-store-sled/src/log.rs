@@ -17,7 +17,15 @@ use std::{
     thread,
 };
 
-use crate::head::Head;
+use artos_core::store::{StoreError, StoreResult};
+use uuid::Uuid;
+
+use crate::{
+    builder::Options,
+    folder::{self, Folder},
+    head::Head,
+    mark::Mark,
+};
 
 const SEGMENT_HEADER_BYTES: usize = 20;
 /// sled leaves the end of a segment alone if no message header may fit.
@@ -35,12 +43,19 @@ pub(crate) struct Found {
     pub(crate) damage: Option<u64>,
 }
 
-/// Reads what sled would read when it opens the folder.
-pub(crate) fn read(folder: &Path, segment_bytes: usize) -> io::Result<Found> {
+/// Reads what sled would read when it opens the folder of a store.
+///
+/// Only heads of that store count: anybody can submit a payload that looks like one.
+pub(crate) fn read(folder: &Path, segment_bytes: usize, store: Option<Uuid>) -> io::Result<Found> {
     let log = Log::open(folder, segment_bytes)?;
     let mut found = Found { damage: log.bad_header, ..Found::default() };
+    let last_head = |messages: &[(u8, &[u8])]| last_head(messages, store);
     let tail = log.tail();
     let Some(&first_of_tail) = tail.first() else {
+        // Segments that go on from one that is gone: sled would give all of them up.
+        if !log.segments.is_empty() {
+            found.damage = found.damage.or(Some(0));
+        }
         return Ok(found);
     };
     let mut end = i64::MIN;
@@ -52,6 +67,10 @@ pub(crate) fn read(folder: &Path, segment_bytes: usize) -> io::Result<Found> {
         if walked.stopped_early {
             break;
         }
+    }
+    if end <= log.stable_lsn {
+        // What was once on the disk is not there any more.
+        found.damage = found.damage.or(Some(found.end));
     }
     for lsn in tail.iter().take_while(|lsn| **lsn < end) {
         let segment = log.segment(*lsn)?;
@@ -101,6 +120,43 @@ fn check_all(log: &Log, stable: &[i64]) -> io::Result<Vec<u64>> {
     })
 }
 
+/// Refuses a log that does not hold all that was acknowledged, before sled changes it.
+///
+/// # Errors
+///
+/// [`StoreError::Corrupt`], saying where, if sled would pass over something or come back behind the
+/// mark.
+pub(crate) fn refuse_damaged(
+    folder: &Folder,
+    mark: Option<&Mark>,
+    options: &Options,
+) -> StoreResult<()> {
+    let data = folder.tree().join("db");
+    let data = data.display();
+    let Options { path, segment_bytes, .. } = folder.options_of_tree(options);
+    let Found { sequence, end, damage } = read(&path, segment_bytes, mark.map(Mark::store))
+        .map_err(|error| folder::io_error(&format!("reading {data}"), error))?;
+    let shown = folder.path().display();
+    let what_to_do = format!(
+        "nothing was changed; restore {shown} from a backup, or go on with what is left by opening \
+         it with `accept_rollback` or after `artos-sled accept {shown}`"
+    );
+    if let Some(offset) = damage {
+        let message = format!("{data} is damaged at offset {offset}; {what_to_do}");
+        return Err(StoreError::Corrupt { message });
+    }
+    let acknowledged = mark.map_or(0, Mark::sequence);
+    match sequence {
+        Some(held) if held < acknowledged => Err(StoreError::Corrupt {
+            message: format!(
+                "{data} ends at offset {end}, older than what it had acknowledged: it holds {held} \
+                 groups of changes, and {acknowledged} were acknowledged; {what_to_do}"
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The log, as far as sled reads it again.
 struct Log {
     path: PathBuf,
@@ -122,6 +178,7 @@ impl Log {
         let mut segments = BTreeMap::new();
         let mut stable_lsn = from;
         let mut bad_header = None;
+        let mut headless = Vec::new();
         let mut offset = 0;
         while offset + SEGMENT_HEADER_BYTES as u64 <= len {
             let mut header = [0; SEGMENT_HEADER_BYTES];
@@ -133,13 +190,36 @@ impl Log {
                     segments.insert(lsn, offset);
                 }
                 Some(_) => {}
-                // sled fills what it gives up with zeros, and the file may have holes.
-                None if header.iter().all(|byte| *byte == 0) => {}
+                None if header.iter().all(|byte| *byte == 0) => headless.push(offset),
                 None => bad_header = bad_header.or(Some(offset)),
             }
             offset += segment_bytes as u64;
         }
-        Ok(Self { path, segment_bytes, segments, stable_lsn, bad_header })
+        let mut log = Self { path, segment_bytes, segments, stable_lsn, bad_header };
+        for offset in headless {
+            if log.bad_header.is_none() && log.is_beheaded(offset, from)? {
+                log.bad_header = Some(offset);
+            }
+        }
+        Ok(log)
+    }
+
+    /// Returns whether a segment whose header is zero has lost it.
+    ///
+    /// sled fills what it gives up with zeros, the file may have holes, and a new segment may have
+    /// been written but for its header. None of them holds messages that were stable once.
+    fn is_beheaded(&self, offset: u64, from: i64) -> io::Result<bool> {
+        let segment = self.read(0, offset)?;
+        if segment.bytes.iter().all(|byte| *byte == 0) {
+            return Ok(false);
+        }
+        let starts = 0..segment.bytes.len().saturating_sub(MESSAGE_HEADER_BYTES_MAX);
+        let found = starts.filter_map(|at| segment.bytes.get(at..)).find_map(Message::parse);
+        let lsn = found.and_then(|message| i64::try_from(message.segment).ok());
+        let lsn = lsn.map(|number| number.saturating_mul(as_lsn(self.segment_bytes)));
+        Ok(lsn.is_some_and(|lsn| {
+            from <= lsn && lsn < self.stable_lsn && !self.segments.contains_key(&lsn)
+        }))
     }
 
     /// Returns the segments after all that is known to be stable, as far as they go on.
@@ -154,7 +234,10 @@ impl Log {
     }
 
     fn segment(&self, lsn: i64) -> io::Result<Segment> {
-        let offset = self.segments.get(&lsn).copied().unwrap_or_default();
+        self.read(lsn, self.segments.get(&lsn).copied().unwrap_or_default())
+    }
+
+    fn read(&self, lsn: i64, offset: u64) -> io::Result<Segment> {
         let mut bytes = Vec::with_capacity(self.segment_bytes);
         // A handle of its own, because others read at the same time.
         let mut file = File::open(&self.path)?;
@@ -326,18 +409,19 @@ fn parse_segment_header(header: &[u8; SEGMENT_HEADER_BYTES]) -> Option<(i64, i64
 }
 
 /// Finds the last head in messages.
-fn last_head(messages: &[(u8, &[u8])]) -> Option<u64> {
+fn last_head(messages: &[(u8, &[u8])], store: Option<Uuid>) -> Option<u64> {
     const PAGE: u8 = 8;
     const PART_OF_A_PAGE: u8 = 10;
     let pages = messages.iter().rev().filter(|(kind, _)| [PAGE, PART_OF_A_PAGE].contains(kind));
-    pages.map(|(_, body)| body).find_map(|body| head_in(body))
+    pages.map(|(_, body)| body).find_map(|body| head_in(body, store))
 }
 
-fn head_in(body: &[u8]) -> Option<u64> {
+fn head_in(body: &[u8], store: Option<Uuid>) -> Option<u64> {
     body.windows(Head::VALUE_BYTES)
         .rev()
         .filter(|window| Head::may_be(window))
-        .find_map(|window| Head::open(window).ok())
+        .filter_map(|window| Head::open(window).ok())
+        .find(|head| store.is_none_or(|store| store == head.store))
         .map(|head| head.sequence)
 }
 

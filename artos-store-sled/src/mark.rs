@@ -12,6 +12,7 @@ use std::{
 };
 
 use artos_core::store::{StoreError, StoreResult};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{codec::Writer, folder};
@@ -34,8 +35,8 @@ pub(crate) struct Mark {
     path: PathBuf,
     store: Uuid,
     sequence: u64,
-    /// Whether the last mark may not be on the disk yet.
-    unsynced: bool,
+    /// Since when the mark on the disk may be behind.
+    unsynced_since: Option<Instant>,
 }
 
 impl Mark {
@@ -79,7 +80,7 @@ impl Mark {
         let slots = bytes.chunks(SLOT_BYTES).take(2).filter_map(parse);
         let last = slots.max_by_key(|(_, sequence)| *sequence);
         let (store, sequence) = last.ok_or_else(|| corrupt("neither of its slots makes sense"))?;
-        Ok(Self { file, path, store, sequence, unsynced: false })
+        Ok(Self { file, path, store, sequence, unsynced_since: None })
     }
 
     pub(crate) const fn store(&self) -> Uuid {
@@ -99,7 +100,7 @@ impl Mark {
         let slot = if sequence.is_multiple_of(2) { 0 } else { SLOT_BYTES as u64 };
         self.file.seek(SeekFrom::Start(slot))?;
         self.file.write_all(&seal(self.store, sequence))?;
-        self.unsynced = true;
+        self.unsynced_since.get_or_insert_with(Instant::now);
         Ok(())
     }
 
@@ -114,13 +115,13 @@ impl Mark {
         self.sync()
     }
 
-    pub(crate) const fn is_unsynced(&self) -> bool {
-        self.unsynced
+    pub(crate) const fn unsynced_since(&self) -> Option<Instant> {
+        self.unsynced_since
     }
 
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
-        self.unsynced = false;
+        self.unsynced_since = None;
         Ok(())
     }
 
@@ -157,4 +158,26 @@ fn parse(slot: &[u8]) -> Option<(Uuid, u64)> {
     let (sequence, _) = rest.split_first_chunk()?;
     let (store, sequence) = (Uuid::from_bytes(*store), u64::from_be_bytes(*sequence));
     (seal(store, sequence) == slot).then_some((store, sequence))
+}
+
+#[cfg(test)]
+mod tests {
+    //! A mark that is written again and again is still synced in time.
+
+    use super::*;
+
+    #[test]
+    fn the_time_since_the_last_sync_is_not_set_back_by_new_marks() {
+        let folder = tempfile::tempdir().unwrap();
+        Mark::create(folder.path(), Uuid::nil()).unwrap();
+        let mut mark = Mark::open(folder.path()).unwrap();
+        assert_eq!(mark.unsynced_since(), None);
+        mark.set(1).unwrap();
+        let since = mark.unsynced_since();
+        assert!(since.is_some());
+        mark.set(2).unwrap();
+        assert_eq!(mark.unsynced_since(), since);
+        mark.sync().unwrap();
+        assert_eq!(mark.unsynced_since(), None);
+    }
 }

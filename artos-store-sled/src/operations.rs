@@ -61,6 +61,7 @@ impl<'a> Operations<'a> {
     }
 
     fn insert_one(&mut self, task: &NewTask, now: Timestamp) -> StoreResult<Inserted> {
+        self.group.tick();
         let key = task
             .idempotency_key
             .as_ref()
@@ -117,6 +118,7 @@ impl<'a> Operations<'a> {
         id: TaskId,
         change: impl FnOnce(&mut TaskRecord) -> (T, Option<Bytes>),
     ) -> StoreResult<Option<(T, Arc<Loaded>)>> {
+        self.group.tick();
         let Some((before, _)) = lookup::load(&self.group, id, Part::Record)? else {
             return Ok(None);
         };

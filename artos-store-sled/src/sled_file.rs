@@ -36,8 +36,10 @@ const ROOM_BYTES: u64 = 512 * 1024;
 
 /// Opens sled's database in a folder whose lock is ours.
 fn open(options: &Options) -> StoreResult<sled::Db> {
-    ensure_room(options)?;
     let shown = options.path.display();
+    remove_unfinished_snapshots(options)
+        .map_err(|error| folder::io_error(&format!("tidying {shown}"), error))?;
+    ensure_room(options)?;
     let mut tries_left = TRIES;
     loop {
         let config = sled::Config::new()
@@ -71,6 +73,22 @@ fn open(options: &Options) -> StoreResult<sled::Db> {
 /// Sled reports a lock that is taken as an error of no kind, told apart by its text only.
 fn is_lock_error(error: &std::io::Error) -> bool {
     error.to_string().contains("could not acquire lock")
+}
+
+/// Removes snapshots that sled was writing when its process ended.
+///
+/// sled takes them for the newest ones, and finds them damaged. It removes the snapshot before only
+/// once the new one has its final name, so nothing is lost.
+fn remove_unfinished_snapshots(options: &Options) -> io::Result<()> {
+    for entry in fs::read_dir(&options.path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes sure that there is room for what sled writes while it opens its database.

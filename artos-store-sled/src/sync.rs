@@ -45,15 +45,15 @@ impl Syncer {
                 self.disk.poison().panic("syncing", &*panic);
             }
         }
-        if self.mark.is_unsynced() && self.disk.poison().check().is_ok() {
+        if self.mark.unsynced_since().is_some() && self.disk.poison().check().is_ok() {
             let _ = self.sync_mark();
         }
     }
 
     /// Waits for a group, and syncs the mark when there is none for a while.
     fn next(&mut self, groups: &mpsc::Receiver<Applied>) -> Option<Applied> {
-        if self.mark.is_unsynced() {
-            match groups.recv_timeout(MARK_SYNC_EVERY) {
+        if let Some(since) = self.mark.unsynced_since() {
+            match groups.recv_timeout(MARK_SYNC_EVERY.saturating_sub(since.elapsed())) {
                 Ok(group) => return Some(group),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {
@@ -73,6 +73,10 @@ impl Syncer {
         }
         for answer in answers {
             answer(self.disk.poison().check());
+        }
+        if self.mark.unsynced_since().is_some_and(|since| since.elapsed() >= MARK_SYNC_EVERY) {
+            // If it fails, the store has stopped, and the next group finds out.
+            let _ = self.sync_mark();
         }
         self.disk.activity().sync(Doing::Nothing);
     }

@@ -11,7 +11,7 @@ use artos_core::{
     model::{ListOrder, ListQuery, NewTask, TaskRecord},
     store::{Part, StoreError, TaskStore as _},
 };
-use artos_store_sled::SledStore;
+use artos_store_sled::{SledStore, offline};
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -105,6 +105,102 @@ async fn a_flipped_bit_is_found_or_harmless() {
     // The headers of segments.
     for at in (0..len).step_by(512 * 1024) {
         check(&good, &expected, |data| data[at + 5] ^= 4).await;
+    }
+}
+
+/// Opens a damaged copy that has to be refused, and returns what it says.
+fn refused(damaged: &[(String, Vec<u8>)]) -> String {
+    let folder = TempDir::new().unwrap();
+    write(folder.path(), damaged);
+    let Err(StoreError::Corrupt { message }) = SledStore::open(folder.path()) else {
+        panic!("it must be refused");
+    };
+    assert!(contents(folder.path()) == damaged, "it was changed: {message}");
+    // Nor does anybody else change it who only wants to look.
+    assert!(offline::info(folder.path()).is_err());
+    assert!(contents(folder.path()) == damaged, "`info` changed it");
+    let report = offline::verify(folder.path(), &mut |_| ()).unwrap();
+    assert!(!report.findings.is_empty());
+    assert!(contents(folder.path()) == damaged, "`verify` changed it");
+    message
+}
+
+#[tokio::test]
+async fn a_store_that_was_not_closed_is_not_erased_for_a_lost_sector() {
+    let folder = TempDir::new().unwrap();
+    make(folder.path()).await;
+    let store = SledStore::open(folder.path()).unwrap();
+    for number in TASKS..TASKS + 1_500 {
+        let task = NewTask { input: Bytes::from(vec![7; 1_000]), ..new_task(number) };
+        store.insert(&[task]).await.unwrap();
+    }
+    // As a kill would leave it.
+    let unclosed = contents(folder.path());
+    let len = unclosed.iter().find(|(name, _)| name == "db").unwrap().1.len();
+    drop(store);
+    let mut refusals = 0;
+    for at in (0..len).step_by(512 * 1024) {
+        let mut damaged = unclosed.clone();
+        let (_, data) = damaged.iter_mut().find(|(name, _)| name == "db").unwrap();
+        data[at..at + 512].fill(0);
+        let copy = TempDir::new().unwrap();
+        write(copy.path(), &damaged);
+        if SledStore::open(copy.path()).is_err() {
+            refused(&damaged);
+            refusals += 1;
+        }
+    }
+    assert!(refusals > 0, "the last segments were written since the snapshot");
+}
+
+#[tokio::test]
+async fn a_flipped_bit_at_the_end_of_a_store_that_was_not_closed_changes_nothing() {
+    let folder = TempDir::new().unwrap();
+    let store = SledStore::open(folder.path()).unwrap();
+    for number in 0..30 {
+        store.insert(&[new_task(number)]).await.unwrap();
+    }
+    let unclosed = contents(folder.path());
+    drop(store);
+    let mut damaged = unclosed;
+    let (_, data) = damaged.iter_mut().find(|(name, _)| name == "db").unwrap();
+    let last = data.iter().rposition(|byte| *byte != 0).unwrap();
+    data[last / 2] ^= 1;
+    let message = refused(&damaged);
+    assert!(message.contains("nothing was changed"), "{message}");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_was_being_written_is_no_snapshot() {
+    let folder = TempDir::new().unwrap();
+    let store = SledStore::open(folder.path()).unwrap();
+    store.insert(&[new_task(1)]).await.unwrap();
+    drop(store);
+    for unfinished in [b"".as_slice(), &[1; 40]] {
+        let path = folder.path().join("snap.00000000000FFFFF.generating");
+        fs::write(&path, unfinished).unwrap();
+        let store = SledStore::open(folder.path()).unwrap();
+        assert!(store.get(new_task(1).id, Part::Record).await.unwrap().is_some());
+        assert!(!path.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_payload_that_looks_like_a_head_is_not_taken_for_one() {
+    let content = [&1_u32.to_be_bytes()[..], &[9; 16], &[0; 48]].concat();
+    let start = [&[0xA7, 1, 1][..], &68_u32.to_be_bytes()].concat();
+    let checksum = crc32c::crc32c(&[b"h", start.as_slice(), &content].concat());
+    let head = [start.as_slice(), &checksum.to_be_bytes(), &content].concat();
+    for _ in 0..10 {
+        let folder = TempDir::new().unwrap();
+        let store = SledStore::open(folder.path()).unwrap();
+        for number in 0..5 {
+            store.insert(&[new_task(number)]).await.unwrap();
+        }
+        let input = Bytes::from(head.clone());
+        store.insert(&[NewTask { input, ..new_task(5) }]).await.unwrap();
+        drop(store);
+        SledStore::open(folder.path()).unwrap();
     }
 }
 

@@ -1,7 +1,8 @@
 //! Turning changed rows into changed blocks.
 //!
 //! A block that grows too large is split: evenly, so that both halves have room, unless rows were
-//! added behind the table's last, as new tasks are; then the block stays full, or with room for the tasks in it to grow.
+//! added behind the table's last, as new tasks are; then the block stays full, or has room for its
+//! tasks to grow.
 
 use std::{iter::Peekable, ops::Range};
 

@@ -18,6 +18,7 @@ use crate::{
     folder::{Folder, io_error},
     index, keys, log,
     lookup::{Chunks, Loaded},
+    mark::Mark,
     poison::panic_message,
 };
 
@@ -51,24 +52,19 @@ pub(super) fn open(folder: Folder) -> StoreResult<Disk> {
 /// Opens the tree of a folder if sled has nothing to repair in it.
 pub(super) fn open_intact(folder: Folder) -> StoreResult<Disk> {
     folder.require_tree()?;
-    let found = read_log(&folder)?;
-    if let Some(offset) = found.damage {
-        let message = format!(
-            "{} is damaged at offset {offset}; nothing was changed; restore the folder from a \
-             backup, or go on with what is left after `artos-sled accept`",
-            folder.tree().join("db").display()
-        );
-        return Err(StoreError::Corrupt { message });
-    }
+    // Without a mark there is less to compare with, and as much to look at.
+    let mark = Mark::open(folder.path()).ok();
+    let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
+    log::refuse_damaged(&folder, mark.as_ref(), &options)?;
     open_or_make(folder)
 }
 
 /// Reads what sled would find in a tree, without changing it.
-pub(super) fn read_log(folder: &Folder) -> StoreResult<log::Found> {
+pub(super) fn read_log(folder: &Folder, mark: Option<&Mark>) -> StoreResult<log::Found> {
     let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
     let Options { path, segment_bytes, .. } = folder.options_of_tree(&options);
     let failed = |error| io_error(&format!("reading {}", folder.tree().display()), error);
-    log::read(&path, segment_bytes).map_err(failed)
+    log::read(&path, segment_bytes, mark.map(Mark::store)).map_err(failed)
 }
 
 /// Opens the tree of a folder, or makes one.
