@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     builder::{Durability, Options},
     envelope::corrupt,
+    failpoints::{Point, reach},
     folder::{self, FORMAT, Folder},
     head::{Counts, Head},
     keys,
@@ -69,7 +70,9 @@ impl Disk {
         let options = &folder.options_of_tree(options);
         // Dropped in the opposite order, if anything below fails.
         let (file, db) = SledFile::open(options)?;
+        reach(Point::SledOpened);
         folder.sync_all().map_err(|error| failed("syncing", error))?;
+        reach(Point::TreeSynced);
         let data_file = folder.data_file().map_err(|error| failed("opening", error))?;
         Ok(Self {
             db,
@@ -156,13 +159,17 @@ impl Disk {
         self.applied.fetch_add(1, Ordering::SeqCst);
         self.activity.commit(Doing::Writing);
         self.file.wrote(bytes as u64);
-        self.db.apply_batch(batch).map_err(|error| self.failed("writing", &error))
+        reach(Point::BatchApplies);
+        self.db.apply_batch(batch).map_err(|error| self.failed("writing", &error))?;
+        reach(Point::BatchApplied);
+        Ok(())
     }
 
     /// Returns when all that was applied is as durable as was asked for.
     pub(crate) fn sync(&self) -> StoreResult<()> {
         self.activity.sync(Doing::Flushing);
         self.db.flush().map_err(|error| self.failed("flushing", &error))?;
+        reach(Point::Flushed);
         if self.durability == Durability::Power {
             self.activity.sync(Doing::Syncing);
             // sled's flush ends in the memory of the operating system; only this reaches the disk.
