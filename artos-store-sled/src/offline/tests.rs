@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 use super::{Fault, Report, accept, compact, export, info, tables, verify};
 use crate::{
-    SledStore, changes::Changes, disk::Disk, envelope::Sort, failpoints::Point, folder::Folder, keys, mark::Mark,
-    merge,
+    SledStore, changes::Changes, disk::Disk, envelope::Sort, failpoints::Point, folder::Folder,
+    keys, mark::Mark, merge,
 };
 use tasks::new_task;
 
