@@ -30,13 +30,13 @@ const WORKS_FOR: Duration = Duration::from_millis(150);
 /// The same for each further time that it has to come there; the slowest point takes 100 ms.
 const WORKS_LONGER: Duration = Duration::from_millis(20);
 /// Which time a child is killed that comes to its point again and again.
-const WORKING: [u64; 6] = [1, 2, 3, 7, 20, 60];
+const WORKING: [u64; 3] = [1, 3, 20];
 /// The mark is synced ten times a second, so these come seldom.
 const SELDOM: [u64; 3] = [1, 2, 4];
-/// A compaction opens and closes three trees, and sled opens each once more for a snapshot.
-const COMPACTING: [u64; 4] = [1, 2, 3, 4];
+/// A compaction opens and closes three trees.
+const COMPACTING: [u64; 3] = [1, 2, 3];
 /// Stores of which one is healed in the end.
-const STORES_OF_A_HEALING: u64 = 8;
+const STORES_OF_A_HEALING: u64 = 24;
 
 /// What a child does while it is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ fn cases() -> Vec<Case> {
             Moment::Opening | Moment::Closing => {
                 add(&opened, &[1]);
                 if !matches!(point, Point::SnapshotOpens | Point::SnapshotWritten) {
-                    add(&compacted, &COMPACTING[..3]);
+                    add(&compacted, &COMPACTING);
                 }
             }
             Moment::Working if matches!(point, Point::MarkSyncs | Point::MarkSynced) => {
