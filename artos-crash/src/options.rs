@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::rigs::failpoints;
+
 /// What every rig can be told.
 #[derive(Debug, Clone, Args)]
 pub struct RigOptions {
@@ -80,6 +82,9 @@ pub enum Fault {
         #[arg(long, value_enum, default_value_t = FileSystem::Ext4)]
         fs: FileSystem,
     },
+    /// Kills the process at every named point in the code of the store, the first time it is there
+    /// and later ones, also while it makes, closes and compacts a store.
+    Failpoints,
     /// Kills the process at its Nth system call that writes or syncs, for every N.
     Syscalls,
     /// Fills the file system, then makes room again.
@@ -100,6 +105,7 @@ impl Fault {
             Self::Kill => "kill",
             Self::Power { fs: FileSystem::Ext4 } => "power ext4",
             Self::Power { fs: FileSystem::Xfs } => "power xfs",
+            Self::Failpoints => "failpoints",
             Self::Syscalls => "syscalls",
             Self::Full => "full",
             Self::Eio => "eio",
@@ -109,10 +115,11 @@ impl Fault {
     }
 
     /// Returns how many rounds belong to every day.
-    pub(crate) const fn everyday(self) -> u64 {
+    pub(crate) fn everyday(self) -> u64 {
         match self {
             Self::Kill | Self::Power { fs: FileSystem::Ext4 } => 300,
             Self::Power { fs: FileSystem::Xfs } | Self::Eio => 50,
+            Self::Failpoints => failpoints::rounds(),
             Self::Syscalls => 120,
             Self::Full => 5,
             Self::Corrupt => 100,

@@ -51,6 +51,8 @@ pub struct Report {
     pub other: u64,
     /// Stores with findings.
     pub failed: u64,
+    /// Named points of the store at which a process was to be killed, and that none came to.
+    pub not_reached: Vec<String>,
     /// How long it took.
     pub seconds: f64,
     /// The first failures, each with its evidence.
@@ -103,6 +105,7 @@ impl Report {
             unopenable: 0,
             other: 0,
             failed: 0,
+            not_reached: Vec::new(),
             seconds: 0.0,
             failures: Vec::new(),
             is_control,
@@ -165,6 +168,12 @@ impl Report {
             self.faults > 0 && if self.is_control { losses > 0 } else { self.failed == 0 };
     }
 
+    /// Notes named points that no process came to; then the run has not passed.
+    pub(crate) fn miss(&mut self, points: Vec<String>) {
+        self.passed &= points.is_empty();
+        self.not_reached = points;
+    }
+
     /// Writes the report where the options want it.
     ///
     /// # Errors
@@ -220,6 +229,9 @@ impl fmt::Display for Report {
             self.other,
             self.failed
         )?;
+        if !self.not_reached.is_empty() {
+            writeln!(f, "  never reached: {}", self.not_reached.join(", "))?;
+        }
         // With a safety taken away, failures are what was wanted.
         let shown = if self.is_control { 0 } else { FAILURES_SHOWN };
         for failure in self.failures.iter().take(shown) {

@@ -56,6 +56,8 @@ impl Subject {
             duty: ChildDuty::Load,
             no_fsync: false,
             large: false,
+            die_at: None,
+            die_on: 1,
         };
         Ok(Self {
             checker: Checker::new(workload::rules()),
@@ -111,6 +113,9 @@ impl Subject {
         command.args(["--store-seed", &seed.to_string(), "--duty", duty.name()]);
         if self.options.no_fsync {
             command.arg("--no-fsync");
+        }
+        if let Some(point) = &self.options.die_at {
+            command.args(["--die-at", point, "--die-on", &self.options.die_on.to_string()]);
         }
         if self.options.large {
             command.arg("--large");

@@ -9,6 +9,10 @@ use crate::{SledStore, commit::Committer};
 /// Bytes of the cache if nothing else is said. sled's own default is a whole gibibyte.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// Bytes of changes after which sled leaves a snapshot behind when the store is closed. Reading as
+/// much of its log when the store is opened takes well below a tenth of a second.
+const SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Bytes of a segment if nothing else is said: sled's own default.
 const SEGMENT_BYTES: usize = 512 * 1024;
 
@@ -49,6 +53,7 @@ pub(crate) struct Options {
     pub(crate) segment_bytes: usize,
     pub(crate) accept_rollback: bool,
     pub(crate) stall_limit: Duration,
+    pub(crate) snapshot_bytes: u64,
 }
 
 impl SledStoreBuilder {
@@ -61,6 +66,7 @@ impl SledStoreBuilder {
             segment_bytes: SEGMENT_BYTES,
             accept_rollback: false,
             stall_limit: STALL_LIMIT,
+            snapshot_bytes: SNAPSHOT_BYTES,
         };
         Self { options, clock: Box::new(SystemClock) }
     }
@@ -111,6 +117,14 @@ impl SledStoreBuilder {
     /// program should not do it at every start.
     pub fn accept_rollback(mut self, accept: bool) -> Self {
         self.options.accept_rollback = accept;
+        self
+    }
+
+    /// Says after how many bytes of changes sled leaves a snapshot behind when the store is closed.
+    /// Default: 64 MiB. It is there so that tests get there sooner.
+    #[cfg(feature = "failpoints")]
+    pub const fn snapshot_bytes(mut self, bytes: u64) -> Self {
+        self.options.snapshot_bytes = bytes;
         self
     }
 

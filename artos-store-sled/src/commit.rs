@@ -26,6 +26,7 @@ use crate::{
     builder::Options,
     changes::Changes,
     disk::Disk,
+    failpoints::{Point, reach},
     folder::{self, Folder},
     group::{Group, Written},
     head::Head,
@@ -130,6 +131,7 @@ impl Committer {
         let committer =
             Self { disk, hub, operations: Some(operations), durable, watchdog, threads };
         if is_new {
+            reach(Point::HeadWrites);
             committer.write_head()?;
         }
         committer.disk.set_sound(true);

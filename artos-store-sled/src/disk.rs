@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::{
     builder::{Durability, Options},
     envelope::corrupt,
+    failpoints::{Point, reach},
     folder::{self, FORMAT, Folder},
     group::Written,
     head::{Counts, Head},
@@ -82,7 +83,9 @@ impl Disk {
         let options = &folder.options_of_tree(options);
         // Dropped in the opposite order, if anything below fails.
         let (file, db) = SledFile::open(options)?;
+        reach(Point::SledOpened);
         folder.sync_all().map_err(|error| failed("syncing", error))?;
+        reach(Point::TreeSynced);
         let data_file = folder.data_file().map_err(|error| failed("opening", error))?;
         Ok(Self {
             db,
@@ -163,7 +166,10 @@ impl Disk {
         self.applied.fetch_add(1, Ordering::SeqCst);
         self.activity.commit(Doing::Writing);
         self.file.wrote(bytes as u64);
-        self.db.apply_batch(batch).map_err(|error| self.failed("writing", &error))
+        reach(Point::BatchApplies);
+        self.db.apply_batch(batch).map_err(|error| self.failed("writing", &error))?;
+        reach(Point::BatchApplied);
+        Ok(())
     }
 
     /// Writes a batch, and in the same step lets readers see which tasks run now.
@@ -187,6 +193,7 @@ impl Disk {
     pub(crate) fn sync(&self) -> StoreResult<()> {
         self.activity.sync(Doing::Flushing);
         self.db.flush().map_err(|error| self.failed("flushing", &error))?;
+        reach(Point::Flushed);
         if self.durability == Durability::Power {
             self.activity.sync(Doing::Syncing);
             // sled's flush ends in the memory of the operating system; only this reaches the disk.

@@ -13,9 +13,11 @@ use artos_core::{
     Random,
     store::{StoreError, StoreResult},
 };
+use uuid::Uuid;
 
 use crate::{
     builder::Options,
+    failpoints::{Point, reach},
     leftovers,
     mark::{self, Mark},
     marker::{self, Place},
@@ -48,16 +50,16 @@ impl Folder {
         let marked = marker::read(path)?.is_some();
         if !marked {
             refuse_foreign(path)?;
+            reach(Point::FolderMade);
         }
         let lock = lock(path)?;
         // Somebody else may have made the store between the two.
         if !marked && marker::read(path)?.is_none() {
             refuse_foreign(path)?;
+            reach(Point::FolderLocked);
             let store = *Random::from_entropy().worker_id().as_uuid();
-            let marking = Mark::create(path, store)
-                .and_then(|()| marker::write_new(path, Place::Root))
-                .and_then(|()| marker::put_in_place(path));
-            marking.map_err(|error| failed("marking the folder", error))?;
+            mark_new(path, store).map_err(|error| failed("marking the folder", error))?;
+            reach(Point::MarkerPlaced);
         }
         for parent in made {
             sync(&parent).map_err(|error| failed("syncing the folder above", error))?;
@@ -190,6 +192,15 @@ pub(crate) fn io_error(doing: &str, error: io::Error) -> StoreError {
         }
         _ => StoreError::Unavailable { message, source: Some(Box::new(error)) },
     }
+}
+
+/// Makes a folder a store, in its last step.
+fn mark_new(path: &Path, store: Uuid) -> io::Result<()> {
+    Mark::create(path, store)?;
+    reach(Point::MarkMade);
+    marker::write_new(path, Place::Root)?;
+    reach(Point::MarkerWritten);
+    marker::put_in_place(path)
 }
 
 /// Makes a folder and those above it; returns the folders in which one was made.

@@ -7,6 +7,7 @@ use std::{fs, io, path::Path};
 use artos_core::store::{StoreError, StoreResult};
 
 use crate::{
+    failpoints::{Point, reach},
     folder::{io_error, sync},
     marker::Place,
 };
@@ -20,14 +21,17 @@ pub(crate) const TREE_FILE: &str = "db";
 ///
 /// [`StoreError::Corrupt`] if the tree that counts is missing and another one is there.
 pub(crate) fn remove(store: &Path, place: Place) -> StoreResult<()> {
-    remove_with(store, place, &mut |_| Ok(()))
+    remove_with(store, place, &mut |point| {
+        reach(point);
+        Ok(())
+    })
 }
 
 /// Removes all trees but one, and says before each file what it is about to do.
 pub(crate) fn remove_with(
     store: &Path,
     place: Place,
-    step: &mut dyn FnMut(&str) -> StoreResult<()>,
+    step: &mut dyn FnMut(Point) -> StoreResult<()>,
 ) -> StoreResult<()> {
     let failed = |error| io_error(&format!("reading {}", store.display()), error);
     let others = others(store, place).map_err(failed)?;
@@ -35,7 +39,7 @@ pub(crate) fn remove_with(
         return missing(store, place, &others);
     }
     for name in &others {
-        step("removing a file of the old tree")?;
+        step(Point::OldFileRemoves)?;
         let path = store.join(name);
         let removed =
             if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
@@ -47,6 +51,7 @@ pub(crate) fn remove_with(
         }
     }
     if !others.is_empty() {
+        step(Point::OldTreeRemoved)?;
         tracing::info!(store = %store.display(), removed = ?others, "removed an older tree");
         sync(store).map_err(|error| io_error(&format!("syncing {}", store.display()), error))?;
     }

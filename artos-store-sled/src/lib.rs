@@ -45,6 +45,11 @@
 //! file of its own how far it has acknowledged, and refuses to open when sled comes back with less;
 //! see [`SledStoreBuilder::accept_rollback`].
 //!
+//! # Features
+//!
+//! `failpoints`, off by default, is for tests of this crate: it makes the module `failpoints`
+//! public, with named points in the code at which a test may kill the process.
+//!
 //! # The folder
 //!
 //! | file | |
@@ -161,6 +166,10 @@ mod codec;
 mod commit;
 mod disk;
 mod envelope;
+#[cfg(feature = "failpoints")]
+pub mod failpoints;
+#[cfg(not(feature = "failpoints"))]
+mod failpoints;
 mod folder;
 mod group;
 mod head;

@@ -15,7 +15,12 @@ use std::{
 
 use artos_core::store::{StoreError, StoreResult};
 
-use crate::{builder::Options, folder, poison::panic_message};
+use crate::{
+    builder::Options,
+    failpoints::{Point, reach},
+    folder,
+    poison::panic_message,
+};
 
 /// How often sled's background thread runs, in milliseconds. It cleans the file up behind the
 /// writers: at a quarter of this pace, a busy store takes a quarter more room. Durability does not
@@ -24,9 +29,6 @@ const CLEAN_EVERY_MS: u64 = 50;
 /// How often, and how far apart, to ask for sled's own lock: five seconds in all.
 const TRIES: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(10);
-/// Bytes of changes after which sled leaves a snapshot behind when the store is closed. Reading as
-/// much of its log when the store is opened takes well below a tenth of a second.
-const SNAPSHOT_BYTES: u64 = 64 * 1024 * 1024;
 /// How long to wait for sled to close a database with which something went wrong.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// The name of a file that is made and removed at once.
@@ -41,6 +43,7 @@ fn open(options: &Options) -> StoreResult<sled::Db> {
         .map_err(|error| folder::io_error(&format!("tidying {shown}"), error))?;
     ensure_room(options)?;
     let mut tries_left = TRIES;
+    reach(Point::SledOpens);
     loop {
         let config = sled::Config::new()
             .path(&options.path)
@@ -111,6 +114,7 @@ fn ensure_room(options: &Options) -> StoreResult<()> {
         io::copy(&mut io::repeat(1).take(bytes), &mut File::create(&place)?).map(|_| ())
     };
     let found = room();
+    reach(Point::RoomTaken);
     let removed = fs::remove_file(&place);
     found.and(removed).map_err(|error| {
         let doing = format!("making sure of room to open {}", options.path.display());
@@ -158,6 +162,7 @@ impl Drop for SledFile {
     fn drop(&mut self) {
         let Some(db) = self.db.take() else { return };
         let close = move || catch_unwind(AssertUnwindSafe(move || drop(db))).is_ok();
+        reach(Point::SledCloses);
         if !*self.sound.get_mut() {
             let (done, closed) = mpsc::channel();
             let close = move || done.send(close());
@@ -169,9 +174,11 @@ impl Drop for SledFile {
         // sled writes a snapshot only when it opens its database, and then reads all of its log
         // that is younger than the last one. So after a long run it is opened once more, for
         // whoever opens it next.
-        if close() && *self.written.get_mut() >= SNAPSHOT_BYTES {
+        if close() && *self.written.get_mut() >= self.options.snapshot_bytes {
+            reach(Point::SnapshotOpens);
             match open(&self.options) {
                 Ok(db) => {
+                    reach(Point::SnapshotWritten);
                     let _ = catch_unwind(AssertUnwindSafe(move || drop(db)));
                 }
                 // The store is closed as it should be, and the next one to open it finds out.

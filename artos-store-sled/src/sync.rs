@@ -12,7 +12,13 @@ use std::{
 use artos_core::{notify::ChangeHub, store::StoreResult};
 use tokio::sync::watch;
 
-use crate::{commit::Applied, disk::Disk, mark::Mark, watchdog::Doing};
+use crate::{
+    commit::Applied,
+    disk::Disk,
+    failpoints::{Point, reach},
+    mark::Mark,
+    watchdog::Doing,
+};
 
 /// Groups between two looks for files that must not exist.
 const GROUPS_PER_BLOB_CHECK: u64 = 64;
@@ -73,6 +79,7 @@ impl Syncer {
         }
         for answer in answers {
             answer(self.disk.poison().check());
+            reach(Point::Answered);
         }
         if self.mark.unsynced_since().is_some_and(|since| since.elapsed() >= MARK_SYNC_EVERY) {
             // If it fails, the store has stopped, and the next group finds out.
@@ -92,10 +99,12 @@ impl Syncer {
             return Ok(());
         }
         self.disk.sync()?;
+        reach(Point::Synced);
         self.disk.activity().sync(Doing::Marking);
         self.mark
             .set(sequence)
             .map_err(|error| self.disk.poison().io("writing the mark", &error))?;
+        reach(Point::Marked);
         self.durable.send_replace(count);
         self.groups += 1;
         if self.groups % GROUPS_PER_BLOB_CHECK == 1 {
@@ -106,7 +115,9 @@ impl Syncer {
 
     fn sync_mark(&mut self) -> StoreResult<()> {
         self.disk.activity().sync(Doing::Marking);
+        reach(Point::MarkSyncs);
         let synced = self.mark.sync();
+        reach(Point::MarkSynced);
         self.disk.activity().sync(Doing::Nothing);
         synced.map_err(|error| self.disk.poison().io("syncing the mark", &error))
     }

@@ -1,5 +1,6 @@
 //! The child: opens the store, tells what is in it, and works on it until something breaks.
 
+mod death;
 mod load;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 
 use artos_core::{Client, ListQuery, Queue, Retention, Runtime, SystemClock};
 use artos_oracle::{Log, RecordingStore, Refusal, What, dump};
-use artos_store_sled::{Durability, SledStore};
+use artos_store_sled::{Durability, SledStore, offline};
 use clap::{Args, ValueEnum};
 
 use crate::{
@@ -40,6 +41,12 @@ pub struct ChildOptions {
     /// Submits large tasks only.
     #[arg(long)]
     pub large: bool,
+    /// Is killed at this named point of the store.
+    #[arg(long)]
+    pub die_at: Option<String>,
+    /// Is killed there the Nth time only.
+    #[arg(long, default_value_t = 1)]
+    pub die_on: u64,
 }
 
 /// What a child is there for.
@@ -51,6 +58,8 @@ pub enum ChildDuty {
     Load,
     /// Run tasks until all are terminal.
     Heal,
+    /// Write the store anew, and end.
+    Compact,
 }
 
 impl ChildDuty {
@@ -59,6 +68,7 @@ impl ChildDuty {
             Self::Dump => "dump",
             Self::Load => "load",
             Self::Heal => "heal",
+            Self::Compact => "compact",
         }
     }
 }
@@ -75,12 +85,27 @@ pub(crate) const STOPPED: u8 = 11;
 /// When the event log cannot be written or a runtime cannot start; nothing of that is the store's
 /// doing.
 pub fn run(options: &ChildOptions) -> anyhow::Result<ExitCode> {
+    if let Some(name) = &options.die_at {
+        death::await_at(name, options.die_on)?;
+    }
     // Not through a buffer: what has been told must be out of this process.
     let out = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
     let log = Arc::new(Log::new(SystemClock, out));
+    if options.duty == ChildDuty::Compact {
+        return compact(options, &log);
+    }
     let executor =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     executor.block_on(work(options, &log))
+}
+
+/// Writes the store anew; what is in it is told by the next child.
+fn compact(options: &ChildOptions, log: &Log) -> anyhow::Result<ExitCode> {
+    if let Err(error) = offline::compact(&options.path, &mut |_| {}) {
+        log.tell(What::Refused(Refusal::of(&error)))?;
+        return Ok(ExitCode::from(REFUSED));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 type Store = Arc<RecordingStore<SledStore>>;
@@ -135,7 +160,12 @@ fn open(
     durability: Durability,
     cache: u64,
 ) -> artos_core::store::StoreResult<SledStore> {
-    SledStore::builder(&options.path).durability(durability).cache_bytes(cache).open()
+    let mut builder = SledStore::builder(&options.path).durability(durability).cache_bytes(cache);
+    if options.die_at.is_some() {
+        // No round is long enough for a snapshot otherwise.
+        builder = builder.snapshot_bytes(0);
+    }
+    builder.open()
 }
 
 /// How long terminal tasks are kept: short, so that prunes happen, and yet much longer than a

@@ -2,6 +2,7 @@
 
 mod corrupt;
 mod eio;
+pub(crate) mod failpoints;
 mod folder;
 mod full;
 mod kill;
@@ -30,6 +31,7 @@ pub fn run(fault: Fault, options: &RigOptions) -> anyhow::Result<Report> {
             power::require()?;
             rig::run(name, everyday, options, |worker| power::Power::new(fs, worker))
         }
+        Fault::Failpoints => failpoints::run(name, everyday, options),
         Fault::Syscalls => {
             traced::require()?;
             let make = |worker| syscalls::Syscalls::new(worker, options.workers.max(1));

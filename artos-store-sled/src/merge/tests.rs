@@ -32,6 +32,7 @@ fn open(folder: &TempDir) -> Disk {
         segment_bytes: 512 * 1024,
         accept_rollback: false,
         stall_limit: Duration::from_secs(10),
+        snapshot_bytes: u64::MAX,
     };
     Disk::open(Folder::open(folder.path()).unwrap(), &options).unwrap().0
 }

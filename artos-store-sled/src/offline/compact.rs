@@ -27,6 +27,7 @@ use crate::{
     block::{Packer, Rows, shared_len},
     disk::Disk,
     envelope::CONTENT_BYTES_MAX,
+    failpoints::{Point, reach},
     folder::{Folder, io_error, sync},
     head::Head,
     keys, leftovers,
@@ -82,7 +83,11 @@ pub(super) const fn needed(live_bytes: u64) -> u64 {
 /// store is the old or the new one, and opening it removes what is left of the other.
 pub fn compact(path: &Path, progress: &mut dyn FnMut(Headway)) -> StoreResult<Compacted> {
     let folder = Folder::open_existing(path)?;
-    let compacted = guarded(path, || steps(&folder, progress, &mut |_| Ok(())));
+    let mut step = |point| {
+        reach(point);
+        Ok(())
+    };
+    let compacted = guarded(path, || steps(&folder, progress, &mut step));
     if compacted.is_err() {
         // The next one who opens the store tries again.
         let _ = marker::read(path).map(|place| leftovers::remove(path, place.unwrap_or_default()));
@@ -95,7 +100,7 @@ pub fn compact(path: &Path, progress: &mut dyn FnMut(Headway)) -> StoreResult<Co
 pub(super) fn steps(
     folder: &Folder,
     progress: &mut dyn FnMut(Headway),
-    step: &mut dyn FnMut(&str) -> StoreResult<()>,
+    step: &mut dyn FnMut(Point) -> StoreResult<()>,
 ) -> StoreResult<Compacted> {
     let path = folder.path();
     let failed = |doing: &str, error| io_error(&format!("{doing} {}", path.display()), error);
@@ -114,25 +119,27 @@ pub(super) fn steps(
     check_space(path, needed(live_bytes), free)?;
 
     let next = folder.with_tree(folder.place().next());
-    step("making the new tree")?;
+    step(Point::NewTreeMakes)?;
     fs::create_dir(next.tree()).map_err(|error| failed("making a new tree in", error))?;
+    step(Point::NewTreeMade)?;
     let new = tables::open_or_make(next.with_tree(next.place()))?;
     let written = copy(&old, &new, &head, progress, step)?;
+    step(Point::NewTreeWritten)?;
     close(old)?;
     close(new)?;
-    step("checking the new tree")?;
+    step(Point::NewTreeChecks)?;
     let new = tables::open_intact(next.with_tree(next.place()))?;
     check_copy(&new, &mark, written, progress)?;
     close(new)?;
-    step("syncing the new tree")?;
+    step(Point::NewTreeSyncs)?;
     next.sync_all()
         .and_then(|()| sync(&next.tree().join("blobs")))
         .map_err(|error| failed("syncing the new tree of", error))?;
-    step("writing the new marker")?;
+    step(Point::NewMarkerWrites)?;
     marker::write_new(path, next.place()).map_err(|error| failed("marking", error))?;
-    step("replacing the marker")?;
+    step(Point::NewMarkerPlaces)?;
     marker::put_in_place(path).map_err(|error| failed("marking", error))?;
-    step("removing the old tree")?;
+    step(Point::OldTreeRemoves)?;
     leftovers::remove_with(path, next.place(), step)?;
     Ok(Compacted { bytes_before, bytes_after: size(&next)?, live_bytes })
 }
@@ -172,7 +179,7 @@ fn copy(
     new: &Disk,
     head: &Head,
     progress: &mut dyn FnMut(Headway),
-    step: &mut dyn FnMut(&str) -> StoreResult<()>,
+    step: &mut dyn FnMut(Point) -> StoreResult<()>,
 ) -> StoreResult<Fingerprint> {
     let mut meter = Meter::new(progress);
     meter.begin("writing", u64::try_from(old.tree().len()).ok());
@@ -272,7 +279,7 @@ struct BatchWriter<'a> {
     batch: Batch,
     blocks: usize,
     bytes: usize,
-    step: &'a mut dyn FnMut(&str) -> StoreResult<()>,
+    step: &'a mut dyn FnMut(Point) -> StoreResult<()>,
 }
 
 impl BatchWriter<'_> {
@@ -288,7 +295,7 @@ impl BatchWriter<'_> {
     }
 
     fn write(&mut self) -> StoreResult<()> {
-        (self.step)("writing some of the new tree")?;
+        (self.step)(Point::NewTreeWrites)?;
         self.blocks = 0;
         let bytes = std::mem::take(&mut self.bytes);
         self.new.apply(std::mem::take(&mut self.batch), bytes)

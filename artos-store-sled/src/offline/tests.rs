@@ -18,8 +18,8 @@ use uuid::Uuid;
 
 use super::{Fault, Report, accept, compact, export, info, tables, verify};
 use crate::{
-    SledStore, changes::Changes, disk::Disk, envelope::Sort, folder::Folder, keys, mark::Mark,
-    merge,
+    SledStore, changes::Changes, disk::Disk, envelope::Sort, failpoints::Point, folder::Folder,
+    keys, mark::Mark, merge,
 };
 use tasks::new_task;
 
@@ -70,7 +70,7 @@ async fn a_compaction_that_stops_anywhere_leaves_a_whole_store() {
         let folder = tempfile::tempdir().unwrap();
         copy(made.path(), folder.path());
         let mut left = stop_before;
-        let mut step = |_: &str| -> StoreResult<()> {
+        let mut step = |_: Point| -> StoreResult<()> {
             left -= 1;
             if left < 0 { Err(StoreError::unavailable("the power is gone")) } else { Ok(()) }
         };
