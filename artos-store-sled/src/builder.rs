@@ -142,7 +142,10 @@ impl SledStoreBuilder {
     ///
     /// # Errors
     ///
-    /// In each case an existing store is as it was.
+    /// An existing store is as it was if it is locked, newer, something else, or if its log is
+    /// found damaged or behind its mark, which is looked for before sled touches anything; the
+    /// message says "nothing was changed" then. Damage that shows only later may have been met by
+    /// sled's own repair before; copy the folder before you try anything else.
     ///
     /// * [`Locked`](artos_core::store::StoreError::Locked): it is open, here or elsewhere.
     /// * [`NewerFormat`](artos_core::store::StoreError::NewerFormat): a newer version wrote it.

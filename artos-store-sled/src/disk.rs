@@ -133,7 +133,7 @@ impl Disk {
         self.applied.load(Ordering::SeqCst)
     }
 
-    /// Turns an error of sled into one of the store, which stops unless it was only a request.
+    /// Turns an error of sled into one of the store, which stops.
     pub(crate) fn failed(&self, doing: &str, error: &sled::Error) -> StoreError {
         self.poison.sled(doing, error)
     }

@@ -57,7 +57,8 @@
 //! | `artos-store` | says `artos-store-sled format 1`, and where the tree is; read first |
 //! | `artos-store.lock` | held while the store is open; names the process |
 //! | `artos-store.mark` | how many groups of changes were acknowledged |
-//! | `artos-store.new` | the first file while it is written |
+//! | `artos-store.new`, `artos-store.mark.new` | these files while they are written |
+//! | `artos-store.room` | made and removed at once, to see that there is room |
 //! | `db`, `conf`, `snap.*` | sled's |
 //! | `blobs/` | sled's, and always empty: what is there survives no power cut |
 //! | `tree.1`, `tree.2` ... | where sled's files are instead, once the store was compacted |
