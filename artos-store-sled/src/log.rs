@@ -68,10 +68,6 @@ pub(crate) fn read(folder: &Path, segment_bytes: usize, store: Option<Uuid>) -> 
             break;
         }
     }
-    if end <= log.stable_lsn {
-        // What was once on the disk is not there any more.
-        found.damage = found.damage.or(Some(found.end));
-    }
     for lsn in tail.iter().take_while(|lsn| **lsn < end) {
         let segment = log.segment(*lsn)?;
         let mut messages = Vec::new();
@@ -92,6 +88,11 @@ pub(crate) fn read(folder: &Path, segment_bytes: usize, store: Option<Uuid>) -> 
                 break;
             }
         }
+    }
+    // sled calls stable what it has handed to the disk; a power cut may take some of that, but no
+    // acknowledged group. Only without any group to compare with the mark is it a loss for sure.
+    if end <= log.stable_lsn && found.sequence.is_none() {
+        found.damage = found.damage.or(Some(found.end));
     }
     let damages = check_all(&log, &stable)?;
     found.damage = damages.into_iter().chain(found.damage).min();

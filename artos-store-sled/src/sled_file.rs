@@ -116,6 +116,11 @@ fn ensure_room(options: &Options) -> StoreResult<()> {
     let found = room();
     reach(Point::RoomTaken);
     let removed = fs::remove_file(&place);
+    // A limit on the size of files says nothing about room.
+    let found = found.or_else(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => Ok(()),
+        _ => Err(error),
+    });
     found.and(removed).map_err(|error| {
         let doing = format!("making sure of room to open {}", options.path.display());
         folder::io_error(&doing, error)
