@@ -145,10 +145,13 @@ async fn a_store_that_was_not_closed_is_not_erased_for_a_lost_sector() {
         data[at..at + 512].fill(0);
         let copy = TempDir::new().unwrap();
         write(copy.path(), &damaged);
-        if SledStore::open(copy.path()).is_err() {
-            refused(&damaged);
-            refusals += 1;
+        let Err(error) = SledStore::open(copy.path()) else { continue };
+        if error.to_string().contains("Read corrupted data at file offset") {
+            // A page from before the snapshot: it is found when it is read, and nothing is lost.
+            continue;
         }
+        refused(&damaged);
+        refusals += 1;
     }
     assert!(refusals > 0, "the last segments were written since the snapshot");
 }
