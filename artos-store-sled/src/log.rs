@@ -52,8 +52,9 @@ pub(crate) fn read(folder: &Path, segment_bytes: usize, store: Option<Uuid>) -> 
     let last_head = |messages: &[(u8, &[u8])]| last_head(messages, store);
     let tail = log.tail();
     let Some(&first_of_tail) = tail.first() else {
-        // Segments that go on from one that is gone: sled would give all of them up.
-        if !log.segments.is_empty() {
+        // Segments in front of one that is gone: sled would give all of them up. Those behind it
+        // may be all that a power cut left of what was not acknowledged.
+        if log.segments.keys().any(|lsn| *lsn < log.stable_lsn) {
             found.damage = found.damage.or(Some(0));
         }
         return Ok(found);
