@@ -89,6 +89,7 @@ impl Committer {
             if !options.accept_rollback {
                 log::refuse_damaged(&folder, Some(&mark), options)?;
             }
+            log::clear_unreachable(&folder, options)?;
         }
         let (disk, mut head) = Disk::open(folder, options)?;
         check(&disk, &head, &mark, options)?;

@@ -222,3 +222,66 @@ async fn a_file_that_was_cut_short_or_zeroed_in_part_is_found() {
         check(&good, &expected, |data| data[at..(at + 4_096).min(len)].fill(0)).await;
     }
 }
+
+/// Returns the number of each segment of a database, and where it is.
+fn segments(data: &[u8]) -> Vec<(i64, usize)> {
+    let places = (0..data.len()).step_by(512 * 1024);
+    let numbered = places.filter(|at| data[*at..].len() >= 20 && data[*at..*at + 20] != [0; 20]);
+    let lsn = |at: usize| i64::from_le_bytes(data[at + 4..at + 12].try_into().unwrap()) ^ i64::MAX;
+    let mut segments: Vec<_> = numbered.map(|at| (lsn(at), at)).collect();
+    segments.sort_unstable();
+    segments
+}
+
+#[tokio::test]
+async fn a_power_cut_that_leaves_a_gap_costs_only_what_was_not_acknowledged() {
+    let folder = TempDir::new().unwrap();
+    make(folder.path()).await;
+    let store = SledStore::open(folder.path()).unwrap();
+    let insert = async |numbers: std::ops::Range<u128>| {
+        for number in numbers {
+            let task = NewTask { input: Bytes::from(vec![7; 1_000]), ..new_task(number) };
+            store.insert(&[task]).await.unwrap();
+        }
+    };
+    insert(TASKS..TASKS + 1_000).await;
+    let expected = read(&store).await.unwrap();
+    let acknowledged = contents(folder.path());
+    insert(TASKS + 1_000..TASKS + 2_500).await;
+    let later = contents(folder.path());
+    drop(store);
+
+    // The last segment says that the one before it is stable, but the disk has not got that one.
+    let data = |contents: &[(String, Vec<u8>)]| {
+        contents.iter().find(|(name, _)| name == "db").unwrap().1.clone()
+    };
+    let mut cut = data(&later);
+    let segments_then = segments(&data(&acknowledged));
+    let segments_now = segments(&cut);
+    let [.., (gap, at), _] = segments_now.as_slice() else { panic!("{segments_now:?}") };
+    assert!(segments_then.iter().all(|(lsn, _)| lsn < gap), "{segments_then:?} {segments_now:?}");
+    cut[*at..*at + 512 * 1024].fill(0);
+    let replaced = |base: &[(String, Vec<u8>)]| -> Vec<_> {
+        let all = base.iter().cloned();
+        all.map(|(name, bytes)| if name == "db" { (name, cut.clone()) } else { (name, bytes) })
+            .collect()
+    };
+    let message = refused(&replaced(&later));
+    assert!(message.contains("older than what it had acknowledged"), "{message}");
+
+    for by_operator in [false, true] {
+        let copy = TempDir::new().unwrap();
+        write(copy.path(), &replaced(&acknowledged));
+        if by_operator {
+            let report = offline::verify(copy.path(), &mut |_| ()).unwrap();
+            assert!(report.findings.is_empty(), "{:?}", report.findings);
+        }
+        let store = SledStore::open(copy.path()).unwrap();
+        let left = read(&store).await.unwrap();
+        assert!(expected.iter().all(|task| left.contains(task)), "{} tasks left", left.len());
+        store.insert(&[new_task(1_000_000)]).await.unwrap();
+        drop(store);
+        let store = SledStore::open(copy.path()).unwrap();
+        assert_eq!(read(&store).await.unwrap().len(), left.len() + 1);
+    }
+}

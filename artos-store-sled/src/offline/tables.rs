@@ -46,6 +46,8 @@ pub(super) fn name(table: u8) -> &'static str {
 pub(super) fn open(folder: Folder) -> StoreResult<Disk> {
     // sled would make what is missing, and an empty tree in the place of the old one.
     folder.require_tree()?;
+    let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
+    log::clear_unreachable(&folder, &options)?;
     open_or_make(folder)
 }
 
@@ -56,6 +58,7 @@ pub(super) fn open_intact(folder: Folder) -> StoreResult<Disk> {
     let mark = Mark::open(folder.path()).ok();
     let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
     log::refuse_damaged(&folder, mark.as_ref(), &options)?;
+    log::clear_unreachable(&folder, &options)?;
     open_or_make(folder)
 }
 
@@ -64,7 +67,7 @@ pub(super) fn read_log(folder: &Folder, mark: Option<&Mark>) -> StoreResult<log:
     let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
     let Options { path, segment_bytes, .. } = folder.options_of_tree(&options);
     let failed = |error| io_error(&format!("reading {}", folder.tree().display()), error);
-    log::read(&path, segment_bytes, mark.map(Mark::store)).map_err(failed)
+    log::read(&path, segment_bytes, mark).map_err(failed)
 }
 
 /// Opens the tree of a folder, or makes one.

@@ -1,0 +1,182 @@
+//! The segments that sled reads again when it opens its log.
+//!
+//! Nothing here changes the log but [`Log::clear_unreachable`].
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    message::Message,
+    segment::{HEADER_BYTES, Segment, as_lsn},
+};
+
+/// The log, as far as sled reads it again.
+pub(super) struct Log {
+    path: PathBuf,
+    segment_bytes: usize,
+    /// By their own numbers.
+    pub(super) segments: BTreeMap<i64, Place>,
+    /// Everything before this was once known to be on the disk.
+    pub(super) stable_lsn: i64,
+    /// Where segments are that sled must not see: see [`Self::leave_out_unreachable`].
+    pub(super) unreachable: Vec<u64>,
+    /// A segment whose header is damaged, so that sled would not know it.
+    pub(super) bad_header: Option<u64>,
+}
+
+/// Where a segment is, and what it says of those before it.
+pub(super) struct Place {
+    offset: u64,
+    stable_lsn: i64,
+}
+
+impl Log {
+    pub(super) fn open(folder: &Path, segment_bytes: usize) -> io::Result<Self> {
+        let from = snapshot_lsn(folder)? / as_lsn(segment_bytes) * as_lsn(segment_bytes);
+        let path = folder.join("db");
+        let mut file = File::open(&path)?;
+        let len = file.metadata()?.len();
+        let mut log = Self {
+            path,
+            segment_bytes,
+            segments: BTreeMap::new(),
+            stable_lsn: from,
+            unreachable: Vec::new(),
+            bad_header: None,
+        };
+        let mut headless = Vec::new();
+        let mut offset = 0;
+        while offset + HEADER_BYTES as u64 <= len {
+            let mut header = [0; HEADER_BYTES];
+            file.seek(SeekFrom::Start(offset))?;
+            file.read_exact(&mut header)?;
+            match parse_header(&header) {
+                Some((lsn, stable_lsn)) if lsn >= from => {
+                    log.segments.insert(lsn, Place { offset, stable_lsn });
+                }
+                Some(_) => {}
+                None if header.iter().all(|byte| *byte == 0) => headless.push(offset),
+                None => log.bad_header = log.bad_header.or(Some(offset)),
+            }
+            offset += segment_bytes as u64;
+        }
+        log.leave_out_unreachable(from);
+        for offset in headless {
+            if log.bad_header.is_none() && log.is_beheaded(offset, from)? {
+                log.bad_header = Some(offset);
+            }
+        }
+        Ok(log)
+    }
+
+    /// Leaves out what lies behind a gap at the end, and tells how far the rest is stable.
+    ///
+    /// sled hands its segments to the disk one after another, and syncs nothing: a power cut may
+    /// take one and leave a later one, which says that the one before was stable. sled would then
+    /// begin at the one that is not there, and give up all those in front.
+    fn leave_out_unreachable(&mut self, from: i64) {
+        loop {
+            let stable = self.segments.values().map(|place| place.stable_lsn).max();
+            self.stable_lsn = stable.unwrap_or(from).max(from);
+            let gap = self.first_of_tail();
+            let has_front = self.segments.range(..gap).next().is_some();
+            if !has_front || self.segments.contains_key(&gap) {
+                return;
+            }
+            let behind = self.segments.split_off(&gap);
+            if behind.is_empty() {
+                return;
+            }
+            self.unreachable.extend(behind.values().map(|place| place.offset));
+        }
+    }
+
+    /// Fills the segments behind a gap with zeros, as sled does with what it gives up.
+    ///
+    /// Whenever it is interrupted, what is left leads here again.
+    pub(super) fn clear_unreachable(&self) -> io::Result<()> {
+        let mut file = File::options().write(true).open(&self.path)?;
+        let len = file.metadata()?.len();
+        for offset in &self.unreachable {
+            let zeros = (self.segment_bytes as u64).min(len.saturating_sub(*offset));
+            file.seek(SeekFrom::Start(*offset))?;
+            io::copy(&mut io::repeat(0).take(zeros), &mut file)?;
+        }
+        file.flush()?;
+        file.sync_all()
+    }
+
+    /// Returns whether a segment whose header is zero has lost it.
+    ///
+    /// sled fills what it gives up with zeros, the file may have holes, and a new segment may have
+    /// been written but for its header. None of them holds messages that were stable once.
+    fn is_beheaded(&self, offset: u64, from: i64) -> io::Result<bool> {
+        let segment = self.read(0, offset)?;
+        if segment.bytes.iter().all(|byte| *byte == 0) {
+            return Ok(false);
+        }
+        let starts = 0..segment.bytes.len().saturating_sub(Message::HEADER_BYTES_MAX);
+        let found = starts.filter_map(|at| segment.bytes.get(at..)).find_map(Message::parse);
+        let lsn = found.and_then(|message| i64::try_from(message.segment).ok());
+        let lsn = lsn.map(|number| number.saturating_mul(as_lsn(self.segment_bytes)));
+        Ok(lsn.is_some_and(|lsn| {
+            from <= lsn && lsn < self.stable_lsn && !self.segments.contains_key(&lsn)
+        }))
+    }
+
+    /// Returns the number of the segment up to which all is known to be stable.
+    fn first_of_tail(&self) -> i64 {
+        let step = as_lsn(self.segment_bytes);
+        (self.stable_lsn / step * step).max(0)
+    }
+
+    /// Returns the segments after all that is known to be stable, as far as they go on.
+    pub(super) fn tail(&self) -> Vec<i64> {
+        let first = self.first_of_tail();
+        let expected = (0..).map(|number| first + number * as_lsn(self.segment_bytes));
+        let tail = self.segments.range(first..).zip(expected);
+        tail.take_while(|((lsn, _), expected)| **lsn == *expected)
+            .map(|((lsn, _), _)| *lsn)
+            .collect()
+    }
+
+    pub(super) fn segment(&self, lsn: i64) -> io::Result<Segment> {
+        self.read(lsn, self.segments.get(&lsn).map_or(0, |place| place.offset))
+    }
+
+    fn read(&self, lsn: i64, offset: u64) -> io::Result<Segment> {
+        let mut bytes = Vec::with_capacity(self.segment_bytes);
+        // A handle of its own, because others read at the same time.
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        file.take(self.segment_bytes as u64).read_to_end(&mut bytes)?;
+        Ok(Segment { lsn, offset, len: self.segment_bytes, bytes })
+    }
+}
+
+/// Reads off the snapshots' names from which number on the log counts.
+fn snapshot_lsn(folder: &Path) -> io::Result<i64> {
+    let mut last = 0;
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix("snap."));
+        let lsn = number.and_then(|number| i64::from_str_radix(number, 16).ok());
+        last = last.max(lsn.unwrap_or(0));
+    }
+    Ok(last)
+}
+
+/// Reads a segment's own number and the highest one known to be stable.
+fn parse_header(header: &[u8; HEADER_BYTES]) -> Option<(i64, i64)> {
+    let (checksum, rest) = header.split_first_chunk()?;
+    if crc32fast::hash(rest) != u32::from_le_bytes(*checksum) ^ u32::MAX {
+        return None;
+    }
+    let (lsn, rest) = rest.split_first_chunk()?;
+    let (stable, _) = rest.split_first_chunk()?;
+    Some((i64::from_le_bytes(*lsn) ^ i64::MAX, i64::from_le_bytes(*stable) ^ i64::MAX))
+}
