@@ -189,6 +189,7 @@ pub mod offline;
 mod operations;
 mod payloads;
 mod poison;
+mod reading;
 mod scan;
 mod sled_file;
 mod store;

@@ -7,14 +7,14 @@ use artos_core::{
     model::{ListQuery, NewTask, Page, Retention, Settlement, TaskId},
     notify::{Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreError,
-        StoreResult, TaskStore,
+        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
     },
 };
 use async_trait::async_trait;
 
 use crate::{
     SledStoreBuilder, commit::Committer, disk::Disk, listing, lookup, operations::Operations,
+    reading,
 };
 
 /// Tasks pruned in one operation, so that a large prune does not hold up heartbeats.
@@ -48,7 +48,7 @@ impl SledStore {
         Self { committer: Arc::new(committer) }
     }
 
-    /// Reads off tokio's own threads, because a read may wait for the disk, and for a group that is
+    /// Reads off tokio's threads, because a read may wait for the disk, and for a group that is
     /// just being applied.
     ///
     /// What is read is returned once it is durable, so that nothing a reader saw can be undone.
@@ -57,21 +57,9 @@ impl SledStore {
         read: impl FnOnce(&Disk) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let disk = Arc::clone(self.committer.disk());
-        disk.poison().check()?;
-        let reading = tokio::task::spawn_blocking(move || read(&disk));
-        let found = match reading.await {
-            Ok(found) => found?,
-            Err(error) => return Err(self.reading_failed(error)),
-        };
+        let found = reading::apart(self.committer.disk().poison(), move || read(&disk)).await?;
         self.committer.settled().await?;
         Ok(found)
-    }
-
-    fn reading_failed(&self, error: tokio::task::JoinError) -> StoreError {
-        match error.try_into_panic() {
-            Ok(panic) => self.committer.disk().poison().panic("reading", &*panic),
-            Err(_) => StoreError::unavailable("tokio is shutting down"),
-        }
     }
 }
 

@@ -225,10 +225,16 @@ async fn a_file_that_was_cut_short_or_zeroed_in_part_is_found() {
 
 /// Returns the number of each segment of a database, and where it is.
 fn segments(data: &[u8]) -> Vec<(i64, usize)> {
-    let places = (0..data.len()).step_by(512 * 1024);
-    let numbered = places.filter(|at| data[*at..].len() >= 20 && data[*at..*at + 20] != [0; 20]);
-    let lsn = |at: usize| i64::from_le_bytes(data[at + 4..at + 12].try_into().unwrap()) ^ i64::MAX;
-    let mut segments: Vec<_> = numbered.map(|at| (lsn(at), at)).collect();
+    let headers = (0..data.len()).step_by(512 * 1024).filter_map(|at| {
+        let header: &[u8; 20] = data.get(at..)?.first_chunk()?;
+        (*header != [0; 20]).then_some((at, header))
+    });
+    let mut segments: Vec<_> = headers
+        .map(|(at, header)| {
+            let [_, _, _, _, lsn @ .., _, _, _, _, _, _, _, _] = *header;
+            (i64::from_le_bytes(lsn) ^ i64::MAX, at)
+        })
+        .collect();
     segments.sort_unstable();
     segments
 }
