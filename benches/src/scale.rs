@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use artos_core::{Client, ListQuery, store::TaskStore as _};
-use artos_store_sled::{Durability, SledStore};
+use artos_store_sled::{Durability, SledStore, offline};
 
 use crate::{
     load::{self, Noop},
@@ -133,6 +133,17 @@ pub(crate) async fn steady(seconds: u64, keep: u64, rate: u64) -> anyhow::Result
             next_line += 10;
         }
     }
+    // While it is open and busy; closing it makes a snapshot, and cleans up.
+    let on_disk = report::folder_bytes(&path)?;
+    drop(client);
     runtime.shutdown(Duration::from_secs(5)).await?;
+    let held = offline::info(&path)?.live_bytes;
+    #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^52")]
+    let ratio = on_disk as f64 / held as f64;
+    println!(
+        "after {seconds} s: {} MiB on disk hold {} MiB of rows and payloads: {ratio:.2} times as much",
+        on_disk >> 20,
+        held >> 20
+    );
     Ok(())
 }
