@@ -86,10 +86,9 @@ impl Committer {
         if mark.sequence() > 0 {
             // sled would make what is missing, and a new store in the place of the old one.
             folder.require_tree()?;
-            if !options.accept_rollback {
-                log::refuse_damaged(&folder, Some(&mark), options)?;
-            }
-            log::clear_unreachable(&folder, options)?;
+            let look = if options.accept_rollback { log::look } else { log::refuse_damaged };
+            let found = look(&folder, Some(&mark), options)?;
+            log::clear_unreachable(&folder, &found, options)?;
         }
         let (disk, mut head) = Disk::open(folder, options)?;
         check(&disk, &head, &mark, options)?;

@@ -257,27 +257,32 @@ async fn a_power_cut_that_leaves_a_gap_costs_only_what_was_not_acknowledged() {
     let later = contents(folder.path());
     drop(store);
 
-    // The last segment says that the one before it is stable, but the disk has not got that one.
+    // The last segment says that the one before it is stable, but the disk has not got that one;
+    // or it has got only the first half of the one before that.
     let data = |contents: &[(String, Vec<u8>)]| {
         contents.iter().find(|(name, _)| name == "db").unwrap().1.clone()
     };
     let mut cut = data(&later);
     let segments_then = segments(&data(&acknowledged));
     let segments_now = segments(&cut);
-    let [.., (gap, at), _] = segments_now.as_slice() else { panic!("{segments_now:?}") };
-    assert!(segments_then.iter().all(|(lsn, _)| lsn < gap), "{segments_then:?} {segments_now:?}");
-    cut[*at..*at + 512 * 1024].fill(0);
-    let replaced = |base: &[(String, Vec<u8>)]| -> Vec<_> {
+    let [.., half_at, (_, at), _] = segments_now.as_slice() else { panic!("{segments_now:?}") };
+    assert!(segments_then.iter().all(|segment| segment < half_at), "{segments_now:?}");
+    let replaced = |base: &[(String, Vec<u8>)], cut: &[u8]| -> Vec<_> {
         let all = base.iter().cloned();
-        all.map(|(name, bytes)| if name == "db" { (name, cut.clone()) } else { (name, bytes) })
+        all.map(|(name, bytes)| if name == "db" { (name, cut.to_vec()) } else { (name, bytes) })
             .collect()
     };
-    let message = refused(&replaced(&later));
+    let mut half = cut.clone();
+    half[half_at.1 + 256 * 1024..half_at.1 + 512 * 1024].fill(0);
+    cut[*at..*at + 512 * 1024].fill(0);
+    let message = refused(&replaced(&later, &cut));
     assert!(message.contains("older than what it had acknowledged"), "{message}");
+    let message = refused(&replaced(&later, &half));
+    assert!(message.contains("is damaged at offset"), "{message}");
 
-    for by_operator in [false, true] {
+    for (cut, by_operator) in [(&cut, false), (&cut, true), (&half, false), (&half, true)] {
         let copy = TempDir::new().unwrap();
-        write(copy.path(), &replaced(&acknowledged));
+        write(copy.path(), &replaced(&acknowledged, cut));
         if by_operator {
             let report = offline::verify(copy.path(), &mut |_| ()).unwrap();
             assert!(report.findings.is_empty(), "{:?}", report.findings);

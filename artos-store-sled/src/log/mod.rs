@@ -36,24 +36,54 @@ pub(crate) struct Found {
     pub(crate) end: u64,
     /// Where in the file something is damaged that sled would pass over.
     pub(crate) damage: Option<u64>,
+    /// Where in the file segments are that nothing leads to; all else is what is found once
+    /// [`clear_unreachable`] has removed them.
+    pub(crate) unreachable: Vec<u64>,
 }
 
 /// Reads what sled would read when it opens the folder of a store.
 ///
-/// What lies behind a gap at the end counts as gone: see [`clear_unreachable`].
+/// sled hands its segments to the disk one after another, and syncs nothing: a power cut may take
+/// one, or some of it, and leave later ones, for which sled would give up others or skip what is
+/// missing. What comes after such a gap is unreachable, if nothing of it was acknowledged.
+///
 /// Only heads of the mark's store count: anybody can submit a payload that looks like one.
 pub(crate) fn read(folder: &Path, segment_bytes: usize, mark: Option<&Mark>) -> io::Result<Found> {
-    let log = Log::open(folder, segment_bytes)?;
-    let has_unreachable = !log.unreachable.is_empty();
-    let mut found = Found { damage: log.bad_header, ..Found::default() };
-    let last_head = |messages: &[(u8, &[u8])]| last_head(messages, mark.map(Mark::store));
+    let mut log = Log::open(folder, segment_bytes)?;
+    loop {
+        let (found, damaged) = examine(&log, mark)?;
+        let (Some(damaged), None, Some(mark)) = (damaged, log.bad_header, mark) else {
+            return Ok(found);
+        };
+        let before = sequence_up_to(&log, damaged.lsn, Some(mark))?;
+        if before.is_none_or(|sequence| sequence < mark.sequence()) {
+            return Ok(found);
+        }
+        log.leave_out_behind(damaged.lsn);
+    }
+}
+
+/// Where something is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Damaged {
+    /// The segment.
+    lsn: i64,
+    /// In the file.
+    offset: u64,
+}
+
+/// Reads what sled would find if there were nothing unreachable; says, too, which segment is the
+/// first that was once stable and breaks off.
+fn examine(log: &Log, mark: Option<&Mark>) -> io::Result<(Found, Option<Damaged>)> {
+    let unreachable = log.unreachable.clone();
+    let mut found = Found { damage: log.bad_header, unreachable, ..Found::default() };
     let tail = log.tail();
     let Some(&first_of_tail) = tail.first() else {
         // Segments in front of one that is gone: sled would give all of them up.
         if log.segments.keys().any(|lsn| *lsn < log.stable_lsn) {
             found.damage = found.damage.or(Some(0));
         }
-        return Ok(found);
+        return Ok((found, None));
     };
     let mut end = i64::MIN;
     for lsn in &tail {
@@ -69,45 +99,53 @@ pub(crate) fn read(folder: &Path, segment_bytes: usize, mark: Option<&Mark>) -> 
         let segment = log.segment(*lsn)?;
         let mut messages = Vec::new();
         let walked = segment.walk(end, |kind, body| messages.push((kind, body)));
-        found.sequence = last_head(&messages).or(found.sequence);
+        found.sequence = last_head(&messages, mark.map(Mark::store)).or(found.sequence);
         if walked.torn_batch {
             break;
         }
     }
-    let stable: Vec<i64> = log.segments.range(..first_of_tail).map(|(lsn, _)| *lsn).collect();
     if found.sequence.is_none() {
-        for lsn in stable.iter().rev() {
-            let segment = log.segment(*lsn)?;
-            let mut messages = Vec::new();
-            segment.walk(i64::MAX, |kind, body| messages.push((kind, body)));
-            found.sequence = last_head(&messages);
-            if found.sequence.is_some() {
-                break;
-            }
-        }
+        found.sequence = sequence_up_to(log, first_of_tail - 1, mark)?;
     }
     // sled calls stable what it has handed to the disk; a power cut may take some of that, but no
     // acknowledged group. Only without any group to compare with the mark is it a loss for sure.
-    // The same goes for what lies behind a gap.
-    let has_lost = end <= log.stable_lsn || has_unreachable;
-    if (has_lost && found.sequence.is_none()) || (has_unreachable && mark.is_none()) {
+    // The same goes for what is unreachable.
+    let is_cut = !found.unreachable.is_empty();
+    let has_lost = end <= log.stable_lsn || is_cut;
+    if (has_lost && found.sequence.is_none()) || (is_cut && mark.is_none()) {
         found.damage = found.damage.or(Some(found.end));
     }
-    let damages = check_all(&log, &stable)?;
-    found.damage = damages.into_iter().chain(found.damage).min();
-    Ok(found)
+    let stable: Vec<i64> = log.segments.range(..first_of_tail).map(|(lsn, _)| *lsn).collect();
+    let damaged = check_all(log, &stable)?;
+    found.damage = found.damage.or(damaged.map(|damaged| damaged.offset));
+    Ok((found, damaged))
 }
 
-/// Returns where segments are damaged that were once on the disk as a whole.
+/// Returns the sequence number of the last head in a segment and those in front of it, as far as
+/// their messages are whole.
+fn sequence_up_to(log: &Log, lsn: i64, mark: Option<&Mark>) -> io::Result<Option<u64>> {
+    for (lsn, _) in log.segments.range(..=lsn).rev() {
+        let segment = log.segment(*lsn)?;
+        let mut messages = Vec::new();
+        segment.walk(i64::MAX, |kind, body| messages.push((kind, body)));
+        if let Some(sequence) = last_head(&messages, mark.map(Mark::store)) {
+            return Ok(Some(sequence));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the first of the segments that were once on the disk as a whole, and are damaged.
 ///
 /// A store that was not closed has gigabytes to look at, so all processors take part.
-fn check_all(log: &Log, stable: &[i64]) -> io::Result<Vec<u64>> {
+fn check_all(log: &Log, stable: &[i64]) -> io::Result<Option<Damaged>> {
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let share = stable.len().div_ceil(workers).max(1);
-    let check = |share: &[i64]| {
-        let damages = share.iter().map(|lsn| log.segment(*lsn).map(|segment| segment.damage()));
-        damages.filter_map(Result::transpose).collect::<io::Result<Vec<u64>>>()
+    let check_one = |lsn: &i64| {
+        let damage = log.segment(*lsn).map(|segment| segment.damage());
+        damage.map(|damage| damage.map(|offset| Damaged { lsn: *lsn, offset })).transpose()
     };
+    let check = |share: &[i64]| share.iter().find_map(check_one).transpose();
     thread::scope(|scope| {
         let shares: Vec<_> =
             stable.chunks(share).map(|share| scope.spawn(move || check(share))).collect();
@@ -116,7 +154,7 @@ fn check_all(log: &Log, stable: &[i64]) -> io::Result<Vec<u64>> {
             let panicked = |_| io::Error::other("reading the log panicked");
             damages.extend(share.join().map_err(panicked)??);
         }
-        Ok(damages)
+        Ok(damages.into_iter().min())
     })
 }
 
@@ -130,56 +168,68 @@ pub(crate) fn refuse_damaged(
     folder: &Folder,
     mark: Option<&Mark>,
     options: &Options,
-) -> StoreResult<()> {
+) -> StoreResult<Found> {
     let data = folder.tree().join("db");
     let data = data.display();
-    let Options { path, segment_bytes, .. } = folder.options_of_tree(options);
-    let Found { sequence, end, damage } = read(&path, segment_bytes, mark)
-        .map_err(|error| folder::io_error(&format!("reading {data}"), error))?;
+    let found = look(folder, mark, options)?;
     let shown = folder.path().display();
     let what_to_do = format!(
         "nothing was changed; restore {shown} from a backup, or go on with what is left by opening \
          it with `accept_rollback` or after `artos-sled accept {shown}`"
     );
-    if let Some(offset) = damage {
+    if let Some(offset) = found.damage {
         let message = format!("{data} is damaged at offset {offset}; {what_to_do}");
         return Err(StoreError::Corrupt { message });
     }
     let acknowledged = mark.map_or(0, Mark::sequence);
-    match sequence {
+    match found.sequence {
         Some(held) if held < acknowledged => Err(StoreError::Corrupt {
             message: format!(
-                "{data} ends at offset {end}, older than what it had acknowledged: it holds {held} \
-                 groups of changes, and {acknowledged} were acknowledged; {what_to_do}"
+                "{data} ends at offset {}, older than what it had acknowledged: it holds {held} \
+                 groups of changes, and {acknowledged} were acknowledged; {what_to_do}",
+                found.end
             ),
         }),
-        _ => Ok(()),
+        _ => Ok(found),
     }
 }
 
-/// Removes what a power cut left of the end of the log behind a gap, so that sled finds all that is
-/// in front of it.
+/// Reads the log of a store, whatever is in it.
 ///
-/// To be called when [`refuse_damaged`] has found that nothing behind the gap was acknowledged, or
-/// when an operator takes whatever is left. Only the headers are read.
+/// # Errors
+///
+/// [`StoreError::Unavailable`] if it cannot be read.
+pub(crate) fn look(folder: &Folder, mark: Option<&Mark>, options: &Options) -> StoreResult<Found> {
+    let Options { path, segment_bytes, .. } = folder.options_of_tree(options);
+    let shown = folder.tree().join("db");
+    read(&path, segment_bytes, mark)
+        .map_err(|error| folder::io_error(&format!("reading {}", shown.display()), error))
+}
+
+/// Fills what is unreachable with zeros, as sled does with what it gives up, so that it finds all
+/// that is in front.
+///
+/// Whenever this is interrupted, what is left is found unreachable again.
 ///
 /// # Errors
 ///
 /// [`StoreError::Unavailable`] or [`StoreError::Full`] if the file cannot be written.
-pub(crate) fn clear_unreachable(folder: &Folder, options: &Options) -> StoreResult<()> {
+pub(crate) fn clear_unreachable(
+    folder: &Folder,
+    found: &Found,
+    options: &Options,
+) -> StoreResult<()> {
+    if found.unreachable.is_empty() {
+        return Ok(());
+    }
+    tracing::info!(
+        segments = found.unreachable.len(),
+        "removing what a power cut left of changes that were not acknowledged"
+    );
     let Options { path, segment_bytes, .. } = folder.options_of_tree(options);
-    let cleared = Log::open(&path, segment_bytes).and_then(|log| {
-        if log.unreachable.is_empty() {
-            return Ok(());
-        }
-        tracing::info!(
-            segments = log.unreachable.len(),
-            "removing what a power cut left of changes that were not acknowledged"
-        );
-        log.clear_unreachable()
-    });
-    let shown = folder.tree().join("db");
-    cleared.map_err(|error| folder::io_error(&format!("clearing {}", shown.display()), error))
+    let file = path.join("db");
+    segments::clear(&file, segment_bytes, &found.unreachable)
+        .map_err(|error| folder::io_error(&format!("clearing {}", file.display()), error))
 }
 
 /// Finds the last head in messages.

@@ -1,11 +1,11 @@
 //! The segments that sled reads again when it opens its log.
 //!
-//! Nothing here changes the log but [`Log::clear_unreachable`].
+//! Nothing here changes the log but [`clear`].
 
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
 
@@ -18,11 +18,13 @@ use super::{
 pub(super) struct Log {
     path: PathBuf,
     segment_bytes: usize,
+    /// The first number that sled reads again.
+    from: i64,
     /// By their own numbers.
     pub(super) segments: BTreeMap<i64, Place>,
     /// Everything before this was once known to be on the disk.
     pub(super) stable_lsn: i64,
-    /// Where segments are that sled must not see: see [`Self::leave_out_unreachable`].
+    /// Where segments are that sled must not see.
     pub(super) unreachable: Vec<u64>,
     /// A segment whose header is damaged, so that sled would not know it.
     pub(super) bad_header: Option<u64>,
@@ -44,6 +46,7 @@ impl Log {
             path,
             segment_bytes,
             segments: BTreeMap::new(),
+            from,
             stable_lsn: from,
             unreachable: Vec::new(),
             bad_header: None,
@@ -64,9 +67,9 @@ impl Log {
             }
             offset += segment_bytes as u64;
         }
-        log.leave_out_unreachable(from);
+        log.leave_out_unreachable();
         for offset in headless {
-            if log.bad_header.is_none() && log.is_beheaded(offset, from)? {
+            if log.bad_header.is_none() && log.is_beheaded(offset)? {
                 log.bad_header = Some(offset);
             }
         }
@@ -75,13 +78,12 @@ impl Log {
 
     /// Leaves out what lies behind a gap at the end, and tells how far the rest is stable.
     ///
-    /// sled hands its segments to the disk one after another, and syncs nothing: a power cut may
-    /// take one and leave a later one, which says that the one before was stable. sled would then
-    /// begin at the one that is not there, and give up all those in front.
-    fn leave_out_unreachable(&mut self, from: i64) {
+    /// The last segment says that one is stable which is not there. sled would begin with that one,
+    /// and give up all those in front.
+    fn leave_out_unreachable(&mut self) {
         loop {
             let stable = self.segments.values().map(|place| place.stable_lsn).max();
-            self.stable_lsn = stable.unwrap_or(from).max(from);
+            self.stable_lsn = stable.unwrap_or(self.from).max(self.from);
             let gap = self.first_of_tail();
             let has_front = self.segments.range(..gap).next().is_some();
             if !has_front || self.segments.contains_key(&gap) {
@@ -95,26 +97,18 @@ impl Log {
         }
     }
 
-    /// Fills the segments behind a gap with zeros, as sled does with what it gives up.
-    ///
-    /// Whenever it is interrupted, what is left leads here again.
-    pub(super) fn clear_unreachable(&self) -> io::Result<()> {
-        let mut file = File::options().write(true).open(&self.path)?;
-        let len = file.metadata()?.len();
-        for offset in &self.unreachable {
-            let zeros = (self.segment_bytes as u64).min(len.saturating_sub(*offset));
-            file.seek(SeekFrom::Start(*offset))?;
-            io::copy(&mut io::repeat(0).take(zeros), &mut file)?;
-        }
-        file.flush()?;
-        file.sync_all()
+    /// Leaves out all segments behind one, of which some is missing.
+    pub(super) fn leave_out_behind(&mut self, lsn: i64) {
+        let behind = self.segments.split_off(&(lsn + 1));
+        self.unreachable.extend(behind.values().map(|place| place.offset));
+        self.leave_out_unreachable();
     }
 
     /// Returns whether a segment whose header is zero has lost it.
     ///
     /// sled fills what it gives up with zeros, the file may have holes, and a new segment may have
     /// been written but for its header. None of them holds messages that were stable once.
-    fn is_beheaded(&self, offset: u64, from: i64) -> io::Result<bool> {
+    fn is_beheaded(&self, offset: u64) -> io::Result<bool> {
         let segment = self.read(0, offset)?;
         if segment.bytes.iter().all(|byte| *byte == 0) {
             return Ok(false);
@@ -124,7 +118,7 @@ impl Log {
         let lsn = found.and_then(|message| i64::try_from(message.segment).ok());
         let lsn = lsn.map(|number| number.saturating_mul(as_lsn(self.segment_bytes)));
         Ok(lsn.is_some_and(|lsn| {
-            from <= lsn && lsn < self.stable_lsn && !self.segments.contains_key(&lsn)
+            self.from <= lsn && lsn < self.stable_lsn && !self.segments.contains_key(&lsn)
         }))
     }
 
@@ -156,6 +150,18 @@ impl Log {
         file.take(self.segment_bytes as u64).read_to_end(&mut bytes)?;
         Ok(Segment { lsn, offset, len: self.segment_bytes, bytes })
     }
+}
+
+/// Fills segments of a log with zeros.
+pub(super) fn clear(path: &Path, segment_bytes: usize, segments: &[u64]) -> io::Result<()> {
+    let mut file = File::options().write(true).open(path)?;
+    let len = file.metadata()?.len();
+    for offset in segments {
+        let zeros = (segment_bytes as u64).min(len.saturating_sub(*offset));
+        file.seek(SeekFrom::Start(*offset))?;
+        io::copy(&mut io::repeat(0).take(zeros), &mut file)?;
+    }
+    file.sync_all()
 }
 
 /// Reads off the snapshots' names from which number on the log counts.

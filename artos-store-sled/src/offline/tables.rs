@@ -13,9 +13,9 @@ use artos_core::{
 use sled::IVec;
 
 use crate::{
-    builder::{Options, SledStoreBuilder},
+    builder::SledStoreBuilder,
     disk::Disk,
-    folder::{Folder, io_error},
+    folder::Folder,
     index, keys, log,
     lookup::{Chunks, Loaded},
     mark::Mark,
@@ -47,7 +47,9 @@ pub(super) fn open(folder: Folder) -> StoreResult<Disk> {
     // sled would make what is missing, and an empty tree in the place of the old one.
     folder.require_tree()?;
     let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
-    log::clear_unreachable(&folder, &options)?;
+    let mark = Mark::open(folder.path()).ok();
+    let found = log::look(&folder, mark.as_ref(), &options)?;
+    log::clear_unreachable(&folder, &found, &options)?;
     open_or_make(folder)
 }
 
@@ -57,17 +59,15 @@ pub(super) fn open_intact(folder: Folder) -> StoreResult<Disk> {
     // Without a mark there is less to compare with, and as much to look at.
     let mark = Mark::open(folder.path()).ok();
     let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
-    log::refuse_damaged(&folder, mark.as_ref(), &options)?;
-    log::clear_unreachable(&folder, &options)?;
+    let found = log::refuse_damaged(&folder, mark.as_ref(), &options)?;
+    log::clear_unreachable(&folder, &found, &options)?;
     open_or_make(folder)
 }
 
 /// Reads what sled would find in a tree, without changing it.
 pub(super) fn read_log(folder: &Folder, mark: Option<&Mark>) -> StoreResult<log::Found> {
     let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
-    let Options { path, segment_bytes, .. } = folder.options_of_tree(&options);
-    let failed = |error| io_error(&format!("reading {}", folder.tree().display()), error);
-    log::read(&path, segment_bytes, mark).map_err(failed)
+    log::look(folder, mark, &options)
 }
 
 /// Opens the tree of a folder, or makes one.

@@ -77,7 +77,7 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(Headway)) -> StoreResult<Rep
 
 /// Checks what sled would find; returns whether it would change nothing.
 fn check_log(folder: &Folder, mark: Option<&Mark>, report: &mut Report) -> StoreResult<bool> {
-    let log::Found { sequence, end, damage } = tables::read_log(folder, mark)?;
+    let log::Found { sequence, end, damage, .. } = tables::read_log(folder, mark)?;
     let data = folder.tree().join(leftovers::TREE_FILE);
     let data = data.display();
     if let Some(offset) = damage {
