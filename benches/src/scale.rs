@@ -141,7 +141,7 @@ pub(crate) async fn steady(seconds: u64, keep: u64, rate: u64) -> anyhow::Result
     #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^52")]
     let ratio = on_disk as f64 / held as f64;
     println!(
-        "after {seconds} s: {} MiB on disk hold {} MiB of rows and payloads: {ratio:.2} times as much",
+        "after {seconds} s: {} MiB on disk hold {} MiB of rows and payloads: {ratio:.2} times that",
         on_disk >> 20,
         held >> 20
     );
