@@ -6,12 +6,14 @@
 use std::{
     collections::HashMap,
     fmt,
+    hash::Hash,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
+use foldhash::fast::RandomState;
 use tokio::sync::Notify;
 
 use crate::model::{Name, TaskId};
@@ -29,22 +31,84 @@ pub enum Topic {
 
 /// Passes hints from a store to its subscribers within one process.
 ///
-/// Publishing to a topic nobody listens to costs one atomic read.
+/// Publishing to a topic when nobody listens to one of its sort costs one atomic read.
 #[derive(Clone, Default)]
 pub struct ChangeHub {
     shared: Arc<Shared>,
 }
 
+/// The subscribers, apart for each sort of topic: workers always listen to their queues, and seldom
+/// does anybody listen to a task.
 #[derive(Default)]
 struct Shared {
-    subscribers: AtomicUsize,
-    topics: Mutex<HashMap<Topic, Vec<Weak<Notify>>>>,
+    queues: Subscribers<Name>,
+    tasks: Subscribers<TaskId>,
+    cancellation: Subscribers<()>,
 }
 
-impl Shared {
-    fn topics(&self) -> MutexGuard<'_, HashMap<Topic, Vec<Weak<Notify>>>> {
+/// Who listens to topics of one sort.
+struct Subscribers<K> {
+    count: AtomicUsize,
+    topics: Mutex<Topics<K>>,
+}
+
+type Topics<K> = HashMap<K, Vec<Weak<Notify>>, RandomState>;
+
+impl<K> Default for Subscribers<K> {
+    fn default() -> Self {
+        Self { count: AtomicUsize::new(0), topics: Mutex::default() }
+    }
+}
+
+impl<K: Hash + Eq> Subscribers<K> {
+    fn topics(&self) -> MutexGuard<'_, Topics<K>> {
         // The map is consistent between any two statements, so a poisoned lock is still good.
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.count() == 0
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+
+    fn add(&self, topic: K, notify: &Arc<Notify>) {
+        self.topics().entry(topic).or_default().push(Arc::downgrade(notify));
+        self.count.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn remove(&self, topic: &K, notify: &Arc<Notify>) {
+        let own = Arc::as_ptr(notify);
+        let mut topics = self.topics();
+        if let Some(subscribers) = topics.get_mut(topic) {
+            subscribers.retain(|notify| notify.as_ptr() != own);
+            if subscribers.is_empty() {
+                topics.remove(topic);
+            }
+        }
+        self.count.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn wake<'a>(&self, topics: impl IntoIterator<Item = &'a K>)
+    where
+        K: 'a,
+    {
+        if self.is_idle() {
+            return;
+        }
+        let subscribed = self.topics();
+        let subscribers = topics.into_iter().filter_map(|topic| subscribed.get(topic)).flatten();
+        for notify in subscribers.filter_map(Weak::upgrade) {
+            notify.notify_one();
+        }
+    }
+
+    fn wake_all(&self) {
+        for notify in self.topics().values().flatten().filter_map(Weak::upgrade) {
+            notify.notify_one();
+        }
     }
 }
 
@@ -53,42 +117,51 @@ impl ChangeHub {
     #[must_use]
     pub fn subscribe(&self, topic: Topic) -> Changes {
         let notify = Arc::new(Notify::new());
-        self.shared.topics().entry(topic.clone()).or_default().push(Arc::downgrade(&notify));
-        self.shared.subscribers.fetch_add(1, Ordering::SeqCst);
+        match &topic {
+            Topic::Queue(queue) => self.shared.queues.add(queue.clone(), &notify),
+            Topic::Task(task) => self.shared.tasks.add(*task, &notify),
+            Topic::Cancellation => self.shared.cancellation.add((), &notify),
+        }
         Changes { notify, subscription: Some((topic, Arc::clone(&self.shared))) }
     }
 
     /// Wakes everybody who listens to the topic.
     pub fn publish(&self, topic: &Topic) {
-        if self.is_idle() {
-            return;
+        match topic {
+            Topic::Queue(queue) => self.shared.queues.wake([queue]),
+            Topic::Task(task) => self.shared.tasks.wake([task]),
+            Topic::Cancellation => self.shared.cancellation.wake([&()]),
         }
-        if let Some(subscribers) = self.shared.topics().get(topic) {
-            for notify in subscribers.iter().filter_map(Weak::upgrade) {
-                notify.notify_one();
-            }
-        }
+    }
+
+    /// Wakes everybody who listens to one of the tasks.
+    pub fn publish_tasks(&self, tasks: &[TaskId]) {
+        self.shared.tasks.wake(tasks);
     }
 
     /// Wakes everybody, for when it is unknown what changed (a lost connection that came back).
     pub fn publish_all(&self) {
-        for notify in self.shared.topics().values().flatten().filter_map(Weak::upgrade) {
-            notify.notify_one();
-        }
+        self.shared.queues.wake_all();
+        self.shared.tasks.wake_all();
+        self.shared.cancellation.wake_all();
     }
 
     /// Returns whether nobody listens to anything.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.shared.subscribers.load(Ordering::SeqCst) == 0
+        self.shared.subscribers() == 0
+    }
+}
+
+impl Shared {
+    fn subscribers(&self) -> usize {
+        self.queues.count() + self.tasks.count() + self.cancellation.count()
     }
 }
 
 impl fmt::Debug for ChangeHub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChangeHub")
-            .field("subscribers", &self.shared.subscribers.load(Ordering::SeqCst))
-            .finish()
+        f.debug_struct("ChangeHub").field("subscribers", &self.shared.subscribers()).finish()
     }
 }
 
@@ -121,15 +194,11 @@ impl Drop for Changes {
         let Some((topic, shared)) = self.subscription.take() else {
             return;
         };
-        let own = Arc::as_ptr(&self.notify);
-        let mut topics = shared.topics();
-        if let Some(subscribers) = topics.get_mut(&topic) {
-            subscribers.retain(|notify| notify.as_ptr() != own);
-            if subscribers.is_empty() {
-                topics.remove(&topic);
-            }
+        match &topic {
+            Topic::Queue(queue) => shared.queues.remove(queue, &self.notify),
+            Topic::Task(task) => shared.tasks.remove(task, &self.notify),
+            Topic::Cancellation => shared.cancellation.remove(&(), &self.notify),
         }
-        shared.subscribers.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

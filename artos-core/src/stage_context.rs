@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -26,7 +26,11 @@ pub(crate) struct Attempt {
     pub(crate) stage_number: u32,
     pub(crate) stage_count: u32,
     pub(crate) deadline: Instant,
-    pub(crate) cancellation: CancellationToken,
+    /// Cancelled when the task should stop.
+    pub(crate) stop: CancellationToken,
+    /// What the stage sees of it, made when it looks: a token of its own, for what a stage does
+    /// with it must not reach the next stage.
+    pub(crate) cancellation: OnceLock<CancellationToken>,
     pub(crate) reports: Arc<Reports>,
     pub(crate) ids: Ids,
     pub(crate) follow_ups: Mutex<Vec<NewTask>>,
@@ -96,7 +100,8 @@ impl StageContext {
             stage_number: 1,
             stage_count: 1,
             deadline: Instant::now() + Duration::from_secs(60 * 60),
-            cancellation: CancellationToken::new(),
+            stop: CancellationToken::new(),
+            cancellation: OnceLock::new(),
             reports: Arc::default(),
             ids,
             follow_ups: Mutex::default(),
@@ -165,19 +170,19 @@ impl StageContext {
     /// [`StageError::cancelled`](crate::StageError::cancelled), whichever it is; one that does not
     /// return soon is dropped.
     pub async fn cancelled(&self) {
-        self.0.cancellation.cancelled().await;
+        self.cancellation().cancelled().await;
     }
 
     /// Returns whether the task should stop; for loops without an await.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancellation.is_cancelled()
+        self.0.cancellation.get().unwrap_or(&self.0.stop).is_cancelled()
     }
 
     /// Returns a token that is cancelled when the task should stop, to hand to other code.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.0.cancellation
+        self.0.cancellation.get_or_init(|| self.0.stop.child_token())
     }
 
     /// Returns a text that is the same in every attempt of this stage of this task, and different
@@ -203,6 +208,11 @@ impl StageContext {
         let id = task.id;
         self.0.follow_ups.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         Ok(id)
+    }
+
+    /// Returns the record as of the start of the attempt, with the stage's name filled in.
+    pub(crate) fn record(&self) -> &TaskRecord {
+        &self.0.record
     }
 
     pub(crate) fn take_follow_ups(&self) -> Vec<NewTask> {

@@ -13,6 +13,8 @@ use artos_core::{
     model::{TaskId, TaskState},
 };
 
+use foldhash::fast::RandomState;
+
 use crate::names::Symbol;
 
 /// What decides where a task is listed.
@@ -34,7 +36,7 @@ type ByTime = BTreeSet<(Timestamp, TaskId)>;
 #[derive(Debug, Default)]
 pub(crate) struct Indexes {
     /// Pending tasks of each queue, the most urgent priority first.
-    ready: HashMap<Symbol, BTreeMap<Reverse<i16>, ByTime>>,
+    ready: HashMap<Symbol, BTreeMap<Reverse<i16>, ByTime>, RandomState>,
     /// Running tasks by the time their lease lapses.
     leases: ByTime,
     /// Terminal tasks by the time they became so, per state because retention is.
@@ -42,7 +44,7 @@ pub(crate) struct Indexes {
     /// All tasks.
     all: PerState<BTreeSet<TaskId>>,
     /// The tasks of each tenant.
-    tenants: HashMap<Symbol, PerState<BTreeSet<TaskId>>>,
+    tenants: HashMap<Symbol, PerState<BTreeSet<TaskId>>, RandomState>,
 }
 
 /// One set for each state.

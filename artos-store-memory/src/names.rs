@@ -6,6 +6,7 @@
 use std::{collections::HashMap, num::NonZeroU32};
 
 use artos_core::Name;
+use foldhash::fast::RandomState;
 
 /// Stands for a name in [`Names`]; an absent one costs nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -14,7 +15,7 @@ pub(crate) struct Symbol(NonZeroU32);
 /// All names seen so far.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
-    symbols: HashMap<Name, Symbol>,
+    symbols: HashMap<Name, Symbol, RandomState>,
     texts: Vec<Name>,
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct Stored {
 }
 
 /// What most tasks do without.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 struct Rare {
     labels: Labels,
     idempotency_key: Option<Name>,
@@ -89,7 +89,8 @@ impl Stored {
             lease: None,
             rare: None,
         };
-        stored.pack(record, names);
+        stored.pack(&record, names);
+        stored.keep_rare(record);
         if let Some((_, payload)) = &task.checkpoint {
             stored.set_result(payload);
         }
@@ -111,8 +112,25 @@ impl Stored {
         let rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
         let mut record = self.unpack(id, names, rare);
         let answer = change(&mut record);
-        self.pack(record, names);
+        self.pack(&record, names);
+        self.keep_rare(record);
         answer
+    }
+
+    /// Lets `change` work on a copy of the record, and returns the copy.
+    pub(crate) fn change_copy<T>(
+        &mut self,
+        id: TaskId,
+        names: &mut Names,
+        change: impl FnOnce(&mut TaskRecord) -> T,
+    ) -> (T, TaskRecord) {
+        let mut record = self.record(id, names);
+        let answer = change(&mut record);
+        self.pack(&record, names);
+        if self.rare.is_some() || !is_plain(&record) {
+            self.keep_rare(record.clone());
+        }
+        (answer, record)
     }
 
     fn unpack(&self, id: TaskId, names: &Names, rare: Rare) -> TaskRecord {
@@ -147,8 +165,8 @@ impl Stored {
         }
     }
 
-    /// Takes over everything of a record that can change.
-    fn pack(&mut self, record: TaskRecord, names: &mut Names) {
+    /// Takes over what changes often of a record.
+    fn pack(&mut self, record: &TaskRecord, names: &mut Names) {
         self.stage = record.stage.as_ref().map(|stage| names.intern(stage));
         self.stage_entered_at = record.stage_entered_at;
         self.run_at = record.run_at;
@@ -163,7 +181,21 @@ impl Stored {
         self.state = record.state;
         self.settled_by = record.settled_by;
         self.cancel_requested = record.cancel_requested;
-        self.lease = record.lease.map(Box::new);
+        self.lease = match (record.lease, self.lease.take()) {
+            (Some(holder), Some(mut kept)) => {
+                *kept = holder;
+                Some(kept)
+            }
+            (holder, _) => holder.map(Box::new),
+        };
+    }
+
+    /// Takes over what most tasks do without.
+    fn keep_rare(&mut self, record: TaskRecord) {
+        if is_plain(&record) {
+            self.rare = None;
+            return;
+        }
         let rare = Rare {
             labels: record.labels,
             idempotency_key: record.idempotency_key,
@@ -172,7 +204,7 @@ impl Stored {
             progress: record.progress,
             failure: record.failure,
         };
-        self.rare = (rare != Rare::default()).then(|| Box::new(rare));
+        self.rare = Some(Box::new(rare));
     }
 
     /// Returns where the indexes list this task.
@@ -227,6 +259,16 @@ impl Stored {
     pub(crate) fn set_result(&mut self, payload: &Bytes) {
         self.result = Some(Box::new(kept(payload)));
     }
+}
+
+/// Returns whether a record has nothing that most tasks do without.
+fn is_plain(record: &TaskRecord) -> bool {
+    record.labels.is_empty()
+        && record.idempotency_key.is_none()
+        && record.retry_of.is_none()
+        && record.expires_at.is_none()
+        && record.progress.is_none()
+        && record.failure.is_none()
 }
 
 fn kept(payload: &Bytes) -> Bytes {

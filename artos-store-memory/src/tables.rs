@@ -12,6 +12,8 @@ use artos_core::{
     store::{Beat, Claim, Claimed, Claims, Found, Inserted, Part, Pulse, Rescued, Settled},
 };
 
+use foldhash::fast::RandomState;
+
 use crate::{
     index::Indexes,
     names::{Names, Symbol},
@@ -28,7 +30,7 @@ pub(crate) struct Tables {
     pub(crate) tasks: BTreeMap<TaskId, Box<Stored>>,
     pub(crate) names: Names,
     pub(crate) indexes: Indexes,
-    keys: HashMap<UniqueKey, TaskId>,
+    keys: HashMap<UniqueKey, TaskId, RandomState>,
     changed: Vec<TaskId>,
     filled: Vec<Symbol>,
     cancellation: bool,
@@ -71,10 +73,19 @@ impl Tables {
         id: TaskId,
         change: impl FnOnce(&mut TaskRecord) -> T,
     ) -> Option<(T, &mut Stored)> {
+        self.change_stored(id, |stored, names| stored.change(id, names, change))
+    }
+
+    /// Lets the machine change a task, as [`Self::change`], by way of what is stored of it.
+    fn change_stored<T>(
+        &mut self,
+        id: TaskId,
+        change: impl FnOnce(&mut Stored, &mut Names) -> T,
+    ) -> Option<(T, &mut Stored)> {
         let stored = self.tasks.get_mut(&id)?;
         let before = stored.position();
         let (revision, cancel_requested) = (stored.revision(), stored.cancel_requested());
-        let answer = stored.change(id, &mut self.names, change);
+        let answer = change(stored, &mut self.names);
         let after = stored.position();
         self.indexes.place(id, Some(before), Some(after));
         if stored.revision() != revision {
@@ -97,9 +108,11 @@ impl Tables {
             let claim = |record: &mut TaskRecord| {
                 machine::claim(record, request.worker, request.lease_for, now)
             };
-            if let Some((Ok(()), stored)) = self.change(id, claim) {
+            let claimed =
+                self.change_stored(id, |stored, names| stored.change_copy(id, names, claim));
+            if let Some(((Ok(()), record), stored)) = claimed {
                 let payload = stored.checkpoint().unwrap_or_else(|| stored.input()).clone();
-                tasks.extend(self.record(id).map(|record| Claimed { record, payload }));
+                tasks.push(Claimed { record, payload });
             }
         }
         Claims { tasks, next_due_in: self.indexes.next_due(queue).map(|due| due.since(now)) }

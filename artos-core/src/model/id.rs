@@ -1,6 +1,6 @@
 //! Identities: of a task (sortable by creation) and of a worker (random per start).
 
-use std::{fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr};
 
 use uuid::Uuid;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 ///
 /// Ids are UUIDs of version 7: they sort by the time of submission, and ids made by one client sort
 /// in exactly the order they were made.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TaskId(Uuid);
 
 /// Identifies one worker loop of one runtime; random at every start.
@@ -57,6 +57,19 @@ macro_rules! uuid_newtype {
 
 uuid_newtype!(TaskId);
 uuid_newtype!(WorkerId);
+
+// The order of the bytes, compared as one number: every index of every store does little else.
+impl Ord for TaskId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.as_u128().cmp(&other.0.as_u128())
+    }
+}
+
+impl PartialOrd for TaskId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl FromStr for TaskId {
     type Err = ParseIdError;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::running::{Execution, StopReason};
 use crate::{
     Random, StageContext, StageOptions,
-    model::{Checkpoint, FailureCause, Name, Outcome, Progress, TaskRecord},
+    model::{Checkpoint, FailureCause, Name, Outcome, Progress},
     pipeline::{Ended, ErasedStage},
     retry::{self, Failed},
     stage_error::{Kind, message, shorten},
@@ -18,8 +18,6 @@ use crate::{
 
 /// What an attempt started from, so that whoever sees its end can decide what it means.
 pub(super) struct CurrentAttempt {
-    /// The record as of the start of the attempt, with the stage's name filled in.
-    pub(super) record: TaskRecord,
     /// The stage as the store has it: `None` before the first checkpoint.
     pub(super) stored_stage: Option<Name>,
     pub(super) next: Option<(Name, Progress)>,
@@ -84,7 +82,7 @@ pub(super) fn conclude(
     std::panic::catch_unwind(decide).unwrap_or_else(|panic| {
         let text = panic_message(panic.as_ref());
         let message = shorten(format!("the retry policy or the error's text panicked: {text}"));
-        let failure = retry::failure(&attempt.record, FailureCause::Panic, message);
+        let failure = retry::failure(attempt.context.record(), FailureCause::Panic, message);
         Some(Outcome::Fail { failure })
     })
 }
@@ -98,7 +96,7 @@ fn decide(
     if stop == Some(StopReason::LeaseLost) {
         return None;
     }
-    let (record, options) = (&attempt.record, attempt.options.as_ref());
+    let (record, options) = (attempt.context.record(), attempt.options.as_ref());
     let ran_for = attempt.started.elapsed();
     let failed = match end {
         AttemptEnd::Stage(Ended::Output(output)) if output.len() <= PAYLOAD_BYTES_MAX => {
@@ -143,7 +141,7 @@ fn decide(
 
 /// Describes payloads that cannot be read or kept.
 fn unusable(attempt: &CurrentAttempt, ended: Ended) -> Failed {
-    let (kind, stage) = (&attempt.record.kind, attempt.context.stage());
+    let (kind, stage) = (attempt.context.kind(), attempt.context.stage());
     match ended {
         Ended::Undecodable(text) => {
             let what = if attempt.stored_stage.is_some() { "checkpoint" } else { "input" };

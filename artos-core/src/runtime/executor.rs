@@ -1,6 +1,6 @@
 //! Runs one claimed task: stage by stage, each checkpointed, until it is settled or lost.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -224,20 +224,19 @@ impl ClaimedTask {
             (next.name.clone(), progress)
         });
         let context = StageContext::new(Attempt {
-            record: record.clone(),
+            record,
             stage: place.stage.name.clone(),
             stage_number: place.number,
             stage_count: place.count,
             // Too far to add means that there is no deadline worth the name.
             deadline: now.checked_add(time_left).unwrap_or_else(|| now + FAR),
-            // A token of its own: what a stage does with it must not reach the next stage.
-            cancellation: execution.cancellation.child_token(),
+            stop: execution.cancellation.clone(),
+            cancellation: OnceLock::new(),
             reports: Arc::clone(&execution.reports),
             ids: engine.ids.clone(),
             follow_ups: std::sync::Mutex::default(),
         });
         CurrentAttempt {
-            record,
             stored_stage: self.record.stage.clone(),
             next,
             options: Arc::clone(&place.stage.options),

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use foldhash::fast::RandomState;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit},
     time::Instant,
@@ -128,17 +129,19 @@ impl Execution {
     }
 }
 
+type Executions = HashMap<Lease, Arc<Execution>, RandomState>;
+
 /// All executions of a runtime, by lease: a task that was lost and claimed again has two.
 #[derive(Default)]
 pub(super) struct Running {
-    executions: Mutex<HashMap<Lease, Arc<Execution>>>,
+    executions: Mutex<Executions>,
     emptied: Notify,
     /// Tasks whose lease was lost before they could be settled or handed back.
     lost: Mutex<Vec<TaskId>>,
 }
 
 impl Running {
-    fn executions(&self) -> MutexGuard<'_, HashMap<Lease, Arc<Execution>>> {
+    fn executions(&self) -> MutexGuard<'_, Executions> {
         self.executions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
