@@ -63,6 +63,12 @@ impl<T: Task> Submission<T> {
         Self { task, options: Options::new(kind, Name::from_static(T::QUEUE)) }
     }
 
+    /// Returns the task.
+    #[must_use]
+    pub const fn task(&self) -> &T {
+        &self.task
+    }
+
     /// Lets the task wait in another queue than its kind's.
     pub fn queue(mut self, queue: impl Into<Name>) -> Self {
         self.options.queue = queue.into();

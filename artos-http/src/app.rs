@@ -12,7 +12,13 @@ use axum::{
 };
 use bytes::Bytes;
 
-use crate::{Caller, Drain, Problem, resource::Endpoint, waiters::Waiters, wire};
+use crate::{
+    Caller, Drain, Problem,
+    access::{self, Action, Ownership},
+    resource::Endpoint,
+    waiters::Waiters,
+    wire,
+};
 
 /// What all handlers share.
 pub(crate) struct App {
@@ -24,6 +30,8 @@ pub(crate) struct App {
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) random: Random,
     pub(crate) openapi: Bytes,
+    #[cfg(feature = "webhooks")]
+    pub(crate) webhooks: Option<crate::Webhooks>,
 }
 
 /// What the handlers of one resource share.
@@ -39,19 +47,35 @@ impl Mount {
     pub(crate) async fn find(
         &self,
         caller: &Caller,
+        action: Action,
         id: TaskId,
         part: Part,
     ) -> Result<Found, Problem> {
+        // Not even read for somebody who may not do it anyway.
+        self.admit(caller, action)?;
         let found = self.app.client.find(id, part).await?;
-        found
-            .filter(|found| {
-                found.record.kind == self.endpoint.kind && caller.may_see(&found.record)
-            })
-            .ok_or_else(Problem::not_found)
+        let ownership = match &found {
+            Some(found) if found.record.kind != self.endpoint.kind => Ownership::Absent,
+            Some(found) if !caller.may_see(&found.record) => Ownership::Foreign,
+            Some(_) => Ownership::Own,
+            None => Ownership::Absent,
+        };
+        access::decide(action, caller.scopes(), ownership).check()?;
+        found.ok_or_else(Problem::not_found)
     }
 
-    pub(crate) async fn record(&self, caller: &Caller, id: TaskId) -> Result<TaskRecord, Problem> {
-        Ok(self.find(caller, id, Part::Record).await?.record)
+    pub(crate) async fn record(
+        &self,
+        caller: &Caller,
+        action: Action,
+        id: TaskId,
+    ) -> Result<TaskRecord, Problem> {
+        Ok(self.find(caller, action, id, Part::Record).await?.record)
+    }
+
+    /// Refuses a caller without the scope for something that is, or will be, its organization's.
+    pub(crate) fn admit(&self, caller: &Caller, action: Action) -> Result<(), Problem> {
+        access::decide(action, caller.scopes(), Ownership::Own).check()
     }
 
     /// Refuses new work while this instance is shutting down.

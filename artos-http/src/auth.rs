@@ -16,7 +16,10 @@ use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::error::{Problem, ProblemKind};
+use crate::{
+    access::Scopes,
+    error::{Problem, ProblemKind},
+};
 
 /// Who may call. There is no default: an open service must be a decision.
 #[derive(Clone)]
@@ -108,7 +111,7 @@ impl Auth {
 
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         if let Scheme::Open = self.0 {
-            return Ok(Caller { organization: None });
+            return Ok(Caller { organization: None, scopes: Scopes::ALL });
         }
         let token = bearer(headers)?;
         let caller = match &self.0 {
@@ -135,12 +138,26 @@ impl fmt::Debug for Auth {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     organization: Option<Name>,
+    scopes: Scopes,
 }
 
 impl Caller {
-    /// A caller who acts for an organization.
+    /// A caller who acts for an organization, and may do everything in it unless
+    /// [`with_scopes`](Self::with_scopes) says otherwise.
     pub fn of(organization: impl Into<Name>) -> Self {
-        Self { organization: Some(organization.into()) }
+        Self { organization: Some(organization.into()), scopes: Scopes::ALL }
+    }
+
+    /// Limits what the caller may do.
+    #[must_use]
+    pub fn with_scopes(self, scopes: impl Into<Scopes>) -> Self {
+        Self { scopes: scopes.into(), ..self }
+    }
+
+    /// Returns what the caller may do.
+    #[must_use]
+    pub const fn scopes(&self) -> Scopes {
+        self.scopes
     }
 
     /// Returns the organization the caller acts for; `None` if the service is open.
@@ -212,7 +229,7 @@ fn find(tokens: &[Token], presented: &str) -> Option<Caller> {
             found = Some(&token.organization);
         }
     }
-    found.map(|organization| Caller { organization: Some(organization.clone()) })
+    found.map(|organization| Caller::of(organization.clone()))
 }
 
 fn hash(token: &str) -> [u8; 32] {

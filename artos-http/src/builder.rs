@@ -35,6 +35,8 @@ pub fn router(client: Client, auth: Auth) -> RouterBuilder {
         version: String::from("1"),
         endpoints: Vec::new(),
         routes: Vec::new(),
+        #[cfg(feature = "webhooks")]
+        webhooks: None,
     }
 }
 
@@ -53,6 +55,8 @@ pub struct RouterBuilder {
     version: String,
     endpoints: Vec<Endpoint>,
     routes: Vec<Router>,
+    #[cfg(feature = "webhooks")]
+    webhooks: Option<crate::Webhooks>,
 }
 
 /// A router cannot be built. Every reason is listed, not only the first.
@@ -82,6 +86,14 @@ impl RouterBuilder {
     /// Mounts tasks of one kind.
     pub fn resource<T: Task>(mut self, resource: Resource<T>) -> Self {
         self.endpoints.push(resource.erase());
+        self
+    }
+
+    /// Lets organizations register webhook endpoints, below `/api/v1/webhooks`, and requests name
+    /// URLs. The runtime needs them too: [`Webhooks::install`](crate::Webhooks::install).
+    #[cfg(feature = "webhooks")]
+    pub fn webhooks(mut self, webhooks: crate::Webhooks) -> Self {
+        self.webhooks = Some(webhooks);
         self
     }
 
@@ -146,17 +158,28 @@ impl RouterBuilder {
             service.extend(document(&mut docs, route, None));
         }
         service.extend(document(&mut docs, routes::of_openapi(), Some(&self.openapi_path)));
+        #[cfg(feature = "webhooks")]
+        let managed = match &self.webhooks {
+            Some(webhooks) => crate::webhooks::of_webhooks(webhooks.clone())
+                .into_iter()
+                .flat_map(|route| document_guarded(&mut docs, "webhooks", route))
+                .collect(),
+            None => Vec::new(),
+        };
+        #[cfg(not(feature = "webhooks"))]
+        let managed = Vec::new();
         let endpoints = std::mem::take(&mut self.endpoints);
         let endpoints: Vec<_> =
             endpoints.into_iter().map(|endpoint| describe(&mut docs, endpoint)).collect();
         let openapi =
             docs.write().map_err(|error| BuildError { problems: vec![error.to_string()] })?;
-        Ok(self.assemble(service, endpoints, openapi))
+        Ok(self.assemble(service, managed, endpoints, openapi))
     }
 
     fn assemble(
         self,
         service: Vec<Route<Arc<App>>>,
+        managed: Vec<Route<()>>,
         endpoints: Vec<(Endpoint, Vec<Route<Mount>>)>,
         openapi: Bytes,
     ) -> Router {
@@ -169,6 +192,8 @@ impl RouterBuilder {
             waiters: Arc::new(Waiters::new(self.waiters_max)),
             random: Random::from_entropy(),
             openapi,
+            #[cfg(feature = "webhooks")]
+            webhooks: self.webhooks,
         });
         let mut guarded = Router::new();
         for (endpoint, routes) in endpoints {
@@ -180,6 +205,7 @@ impl RouterBuilder {
             });
             guarded = guarded.merge(with_both_spellings(downloads, ()));
         }
+        guarded = guarded.merge(with_both_spellings(managed, ()));
         for routes in self.routes {
             guarded = guarded.merge(routes);
         }
@@ -260,6 +286,21 @@ fn document(
     let mut routes = Vec::new();
     for (path, item) in paths.paths {
         let path = elsewhere.map_or(path, str::to_owned);
+        docs.add(&path, item, schemas.clone());
+        routes.push((path, methods.clone()));
+    }
+    routes
+}
+
+/// Documents a route that only known callers may use, and that no resource has.
+fn document_guarded(
+    docs: &mut Documentation,
+    tag: &str,
+    (schemas, paths, methods): UtoipaMethodRouter<()>,
+) -> Vec<Route<()>> {
+    let mut routes = Vec::new();
+    for (path, mut item) in paths.paths {
+        docs.secure(&mut item, tag);
         docs.add(&path, item, schemas.clone());
         routes.push((path, methods.clone()));
     }

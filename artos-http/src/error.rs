@@ -12,7 +12,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::wire::{self, ProblemMedia};
+use crate::{
+    access::Scope,
+    wire::{self, ProblemMedia},
+};
 
 /// The fixed parts of one kind of problem.
 pub(crate) struct KindFacts {
@@ -58,6 +61,8 @@ problem_kinds! {
         "The request's credentials are not a bearer token that this service knows.";
     Forbidden: FORBIDDEN, "forbidden", "Forbidden",
         "The caller is known and may not do this.";
+    InsufficientScope: FORBIDDEN, "insufficient_scope", "Insufficient scope",
+        "The caller's key lacks a scope that this needs; errors says which.";
     NotFound: NOT_FOUND, "not_found", "Not found",
         "There is no such thing, or it belongs to another organization.";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed",
@@ -134,11 +139,18 @@ pub struct Problem {
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     retry_after: Option<u64>,
+    needs: Option<Scope>,
 }
 
 impl Problem {
     pub(crate) fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: Ok(kind), detail: detail.into(), errors: Vec::new(), retry_after: None }
+        Self {
+            kind: Ok(kind),
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            needs: None,
+        }
     }
 
     /// The request body is JSON but not what is expected: 422, with an entry for each error.
@@ -196,6 +208,12 @@ impl Problem {
         self
     }
 
+    /// Says which scope is missing.
+    pub(crate) const fn needs(mut self, scope: Scope) -> Self {
+        self.needs = Some(scope);
+        self
+    }
+
     pub(crate) fn draining() -> Self {
         Self::new(ProblemKind::Draining, "this instance is shutting down").retry_after(1)
     }
@@ -221,6 +239,7 @@ impl Problem {
                 detail: other.canonical_reason().unwrap_or("Refused").into(),
                 errors: Vec::new(),
                 retry_after: None,
+                needs: None,
             },
         }
     }
@@ -262,6 +281,16 @@ impl Problem {
         }
         let challenge = match self.kind {
             Ok(ProblemKind::NotAuthenticated) => r#"Bearer realm="artos""#,
+            Ok(ProblemKind::InsufficientScope) => {
+                let scope = self.needs.map_or("", Scope::as_str);
+                let challenge = format!(
+                    "Bearer realm=\"artos\", error=\"insufficient_scope\", scope=\"{scope}\""
+                );
+                if let Ok(challenge) = HeaderValue::try_from(challenge) {
+                    headers.insert(header::WWW_AUTHENTICATE, challenge);
+                }
+                return;
+            }
             // RFC 6750: error codes only when credentials were presented.
             Ok(ProblemKind::InvalidToken) => {
                 "Bearer realm=\"artos\", error=\"invalid_token\", \

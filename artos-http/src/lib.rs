@@ -60,6 +60,7 @@
 //! [`serve`] runs the router on a listener and ends in good time; any other way to serve an axum
 //! router works as well.
 
+mod access;
 mod app;
 mod auth;
 mod builder;
@@ -71,16 +72,23 @@ mod idempotency;
 mod observe;
 mod openapi;
 mod prefer;
+#[cfg(feature = "webhooks")]
+mod records;
 mod request;
 mod resource;
 mod routes;
 mod serve;
 mod waiters;
+#[cfg(feature = "webhooks")]
+mod webhooks;
 mod wire;
 
+pub use access::{ParseScopeError, Scope, Scopes};
 pub use auth::{Auth, Caller};
 pub use builder::{BuildError, RouterBuilder, router};
 pub use drain::Drain;
 pub use error::{FieldError, Problem};
 pub use resource::Resource;
 pub use serve::{ServeError, serve};
+#[cfg(feature = "webhooks")]
+pub use webhooks::{Webhooks, WebhooksBuilder, WebhooksError};

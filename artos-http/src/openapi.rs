@@ -63,7 +63,7 @@ impl Documentation {
         mut item: PathItem,
         schemas: Vec<(String, RefOr<Schema>)>,
     ) {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
             describe_problems(operation);
         }
         let components = self.openapi.components.get_or_insert_default();
@@ -97,12 +97,24 @@ impl Documentation {
                 "document" => describe_document(operation, endpoint.document_schema.as_ref()),
                 _ => {}
             }
+            operation.operation_id = Some(handler);
+        }
+        self.secure(item, tag);
+    }
+
+    /// Says of routes behind the guard what the guard adds.
+    pub(crate) fn secure(&self, item: &mut PathItem, tag: &str) {
+        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+            let handler = operation.operation_id.take().unwrap_or_default();
             operation.operation_id = Some(format!("{tag}_{handler}"));
             operation.tags = Some(vec![tag.to_owned()]);
             if !self.is_open {
                 operation.security = Some(vec![SecurityRequirement::new(BEARER, [""; 0])]);
-                let refused = response("No bearer token, or an unknown one.");
-                operation.responses.responses.insert(String::from("401"), refused.into());
+                let responses = &mut operation.responses.responses;
+                let unknown = response("No bearer token, or an unknown one.");
+                responses.insert(String::from("401"), unknown.into());
+                let lacking = response("The key lacks a scope that this needs.");
+                responses.insert(String::from("403"), lacking.into());
             }
         }
     }

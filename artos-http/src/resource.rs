@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, future::Future, sync::Arc};
 
-use artos_core::{Client, Name, Submission, Task, TaskId, TaskRecord};
+use artos_core::{Name, Submission, Task, TaskId, TaskRecord};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{Caller, Problem, openapi::NamedSchema, request, wire};
+use crate::{Caller, Problem, app::App, openapi::NamedSchema, request, wire};
 
 type Convert<T> =
     Arc<dyn Fn(Bytes, Caller) -> BoxFuture<'static, Result<Submission<T>, Problem>> + Send + Sync>;
@@ -188,7 +188,7 @@ impl<T: Task> Resource<T> {
     /// Takes the types away.
     pub(crate) fn erase(self) -> Endpoint {
         let Self { convert, render, .. } = self;
-        let submit: Submit = Arc::new(move |client, caller, body, key| {
+        let submit: Submit = Arc::new(move |app, caller, body, key| {
             let converted = convert(body, caller.clone());
             Box::pin(async move {
                 let mut submission = converted.await?;
@@ -199,7 +199,14 @@ impl<T: Task> Resource<T> {
                 if let Some(key) = key {
                     submission = submission.idempotency_key(key);
                 }
-                let sent = client.submit(submission).send().await?;
+                #[cfg(feature = "webhooks")]
+                if let Some(webhooks) = &app.webhooks
+                    && let Some(url) = webhooks.url_of(submission.task())
+                {
+                    // No reference to the task may be held meanwhile: it need not be `Sync`.
+                    webhooks.check(&url).await?;
+                }
+                let sent = app.client.submit(submission).send().await?;
                 Ok(Submitted { id: sent.handle.id(), replayed: sent.replayed })
             })
         });
@@ -245,7 +252,7 @@ pub(crate) struct Submitted {
 }
 
 type Submit = Arc<
-    dyn Fn(Client, Caller, Bytes, Option<Name>) -> BoxFuture<'static, Result<Submitted, Problem>>
+    dyn Fn(Arc<App>, Caller, Bytes, Option<Name>) -> BoxFuture<'static, Result<Submitted, Problem>>
         + Send
         + Sync,
 >;

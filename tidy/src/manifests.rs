@@ -36,7 +36,11 @@ const ARROWS: &[Arrows] = &[
     Arrows { package: "artos-store-sled", uses: CORE, tests_use: &["artos-store-conformance"] },
     Arrows { package: "artos-store-postgres", uses: CORE, tests_use: &["artos-store-conformance"] },
     Arrows { package: "artos-sled", uses: &["artos-core", "artos-store-sled"], tests_use: &[] },
-    Arrows { package: "artos-http", uses: CORE, tests_use: &["artos-store-memory"] },
+    Arrows {
+        package: "artos-http",
+        uses: CORE,
+        tests_use: &["artos-store-memory", "artos-store-sled"],
+    },
     Arrows { package: "artos-oracle", uses: CORE, tests_use: &["artos-store-memory"] },
     Arrows { package: "artos-crash", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
     Arrows { package: "artos-sim", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },

@@ -7,6 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Runtime,
+    ends::Ends,
     engine::{Engine, Settles},
     health::Board,
     heartbeat,
@@ -19,10 +20,10 @@ use super::{
     worker,
 };
 use crate::{
-    Client, Clock, Name, Pipeline, Random, Task,
+    Client, Clock, Name, Pipeline, Random, Submission, Task,
     commit::Committer,
     error::{StartError, StartProblem},
-    model::Retention,
+    model::{Retention, TaskRecord, TaskState},
     store::TaskStore,
     submission::Ids,
     task::DEFAULT_QUEUE,
@@ -41,6 +42,7 @@ pub struct RuntimeBuilder {
     store: Arc<dyn TaskStore>,
     queues: Vec<Queue>,
     registrations: Vec<Registration>,
+    ends: Ends,
     options: Options,
     ids: Ids,
 }
@@ -51,6 +53,7 @@ impl RuntimeBuilder {
             store,
             queues: Vec::new(),
             registrations: Vec::new(),
+            ends: Ends::default(),
             options: Options::default(),
             ids: Ids::default(),
         }
@@ -69,6 +72,51 @@ impl RuntimeBuilder {
             queue: Name::from_static(T::QUEUE),
             stages: pipeline.into_stages(),
         });
+        self
+    }
+
+    /// Submits a task together with the end of others: both are recorded in one atomic step.
+    ///
+    /// `follow_up` is asked about every task that ends here as completed, failed or cancelled, and
+    /// answers what to submit, if anything. The record is the one the attempt started from. It runs
+    /// once for each end, on the way to the store, so it must be quick and do nothing else.
+    ///
+    /// A cancel may end a task without a worker: a pending one at once, and a running one if its
+    /// worker dies or its attempt fails before it hears of it. Nothing is submitted for such an
+    /// end, so whoever cancels tasks and relies on a follow-up submits it before cancelling.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use artos_core::{Pipeline, Runtime, StageContext, StageResult, Submission, Task, stage_fn};
+    /// # use artos_store_memory::MemoryStore;
+    /// # use serde::{Deserialize, Serialize};
+    /// # async fn print(_: StageContext, tell: Tell) -> StageResult<()> { Ok(drop(tell.how)) }
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Tell { how: String }
+    ///
+    /// impl Task for Tell { const KIND: &'static str = "tell"; type Output = (); }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let runtime = Runtime::builder(MemoryStore::default())
+    ///     .register(Pipeline::new("print", stage_fn(print)))
+    ///     .on_end(|task, state| {
+    ///         // Otherwise the end of each `Tell` would be told as well, and so on.
+    ///         let is_other = task.kind != Tell::KIND;
+    ///         is_other.then(|| Submission::new(Tell { how: format!("{} {state}", task.id) }))
+    ///     })
+    ///     .start()
+    ///     .await?;
+    /// # Ok(runtime.shutdown(std::time::Duration::from_secs(1)).await?)
+    /// # }
+    /// ```
+    pub fn on_end<T, F>(mut self, follow_up: F) -> Self
+    where
+        T: Task,
+        F: Fn(&TaskRecord, TaskState) -> Option<Submission<T>> + Send + Sync + 'static,
+    {
+        self.ends.add(follow_up);
         self
     }
 
@@ -173,6 +221,7 @@ impl RuntimeBuilder {
             client: Client::with_ids(Arc::clone(&self.store), self.ids.clone()),
             store: self.store,
             registry,
+            ends: self.ends,
             options: self.options,
             ids: self.ids,
             running,

@@ -8,6 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     backoff::OutageBackoff,
+    ends::Ends,
     health::{Board, Duty},
     options::Options,
     registry::Registry,
@@ -26,6 +27,7 @@ pub(crate) struct Engine {
     pub(super) client: Client,
     pub(super) store: Arc<dyn TaskStore>,
     pub(super) registry: Registry,
+    pub(super) ends: Ends,
     pub(super) options: Options,
     pub(super) ids: Ids,
     pub(super) running: Arc<Running>,

@@ -14,7 +14,9 @@ use super::{
 };
 use crate::{
     StageContext,
-    model::{Name, NewTask, Outcome, Progress, Settlement, TaskRecord, TaskState, Timestamp},
+    model::{
+        Name, NewTask, Outcome, OutcomeKind, Progress, Settlement, TaskRecord, TaskState, Timestamp,
+    },
     retry,
     stage_context::Attempt,
     store::{Claimed, Settled},
@@ -68,6 +70,7 @@ pub(super) async fn run(engine: Arc<Engine>, claimed: Claimed, execution: Arc<Ex
             _ => None,
         };
         let kind = outcome.kind();
+        let follow_ups = with_ends(&engine, &task.record, kind, follow_ups);
         let settled = settle(&engine, &execution, outcome, follow_ups).await;
         match (settled, checkpoint) {
             (Some(Settled::Applied(TaskState::Running)), Some((stage, payload))) => {
@@ -109,8 +112,20 @@ pub(super) async fn abandon(
     let stop = execution.stop_reason();
     let end = if stop.is_some() { AttemptEnd::Dropped } else { AttemptEnd::TimedOut };
     if let Some(outcome) = attempt::conclude(&attempt, end, stop, &engine.ids.random) {
-        settle(&engine, &execution, outcome, Vec::new()).await;
+        let follow_ups = with_ends(&engine, attempt.context.record(), outcome.kind(), Vec::new());
+        settle(&engine, &execution, outcome, follow_ups).await;
     }
+}
+
+/// Adds what the runtime was told to submit with the end of a task.
+fn with_ends(
+    engine: &Engine,
+    record: &TaskRecord,
+    outcome: OutcomeKind,
+    mut follow_ups: Vec<NewTask>,
+) -> Vec<NewTask> {
+    follow_ups.extend(engine.ends.of(record, outcome, &engine.ids));
+    follow_ups
 }
 
 async fn settle(

@@ -3,6 +3,7 @@
 mod attempt;
 mod backoff;
 mod builder;
+mod ends;
 mod engine;
 mod executor;
 mod health;

@@ -9,6 +9,7 @@ mod backoff;
 mod cancel;
 mod deadline;
 mod deploy;
+mod ends;
 mod fencing;
 mod follow_ups;
 mod group_commit;

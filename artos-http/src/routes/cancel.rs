@@ -10,6 +10,7 @@ use axum::{
 use super::status;
 use crate::{
     Caller, Problem,
+    access::Action,
     app::{Mount, PathId},
     conditional::Known,
     wire::TaskStatus,
@@ -41,13 +42,19 @@ pub(crate) async fn cancel(
     caller: Caller,
     PathId(id): PathId,
 ) -> Result<Response, Problem> {
-    mount.record(&caller, id).await?;
+    let record = mount.record(&caller, Action::Cancel, id).await?;
+    // A cancel may end the task without a worker who could tell.
+    #[cfg(feature = "webhooks")]
+    if let Some(webhooks) = &mount.app.webhooks {
+        webhooks.before_cancel(&record).await?;
+    }
+    drop(record);
     if mount.app.client.cancel(id).await? == Cancelled::Unknown {
         return Err(Problem::not_found());
     }
     tracing::info!(task_id = %id, "cancel asked for");
     // Read again, because the task may have ended since: the answer says how it is now.
-    let record = mount.record(&caller, id).await?;
+    let record = mount.record(&caller, Action::Cancel, id).await?;
     let mut response = status::answer(&mount, &record, &Known::of(&HeaderMap::new()));
     if !record.is_terminal() {
         *response.status_mut() = StatusCode::ACCEPTED;

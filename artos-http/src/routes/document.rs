@@ -14,6 +14,7 @@ use bytes::Bytes;
 use super::{json_bytes, not_modified};
 use crate::{
     Caller, Problem,
+    access::Action,
     app::{Mount, PathId},
     conditional::{self, Known},
     error::ProblemKind,
@@ -50,7 +51,8 @@ pub(crate) async fn document(
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (record, output) = completed(&mount, mount.find(&caller, id, Part::Output).await?)?;
+    let (record, output) =
+        completed(&mount, mount.find(&caller, Action::Read, id, Part::Output).await?)?;
     let mut response = if Known::of(&headers).is_current(&record) {
         not_modified()
     } else {
@@ -68,7 +70,8 @@ pub(crate) async fn download(
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (record, output) = completed(&mount, mount.find(&caller, id, Part::Output).await?)?;
+    let (record, output) =
+        completed(&mount, mount.find(&caller, Action::Read, id, Part::Output).await?)?;
     if Known::of(&headers).is_current(&record) {
         let mut response = not_modified();
         make_cacheable(&mut response, &record);

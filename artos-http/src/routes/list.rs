@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::ok_json;
 use crate::{
     Caller, Problem,
+    access::Action,
     app::Mount,
     cursor::Listing,
     wire::{DocumentList, Listed, Status},
@@ -55,6 +56,7 @@ pub(crate) async fn list(
     caller: Caller,
     params: Result<Query<ListParams>, QueryRejection>,
 ) -> Result<Response, Problem> {
+    mount.admit(&caller, Action::List)?;
     let Query(params) = params.map_err(|error| Problem::bad_request(error.body_text()))?;
     let limit = limit(params.limit.as_deref())?;
     let status = status(params.status.as_deref())?;

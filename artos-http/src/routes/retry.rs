@@ -10,6 +10,7 @@ use axum::{
 use super::accepted;
 use crate::{
     Caller, Problem,
+    access::Action,
     app::{Mount, PathId},
     idempotency,
     wire::Retried,
@@ -48,8 +49,9 @@ pub(crate) async fn retry(
     PathId(id): PathId,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    mount.admit(&caller, Action::Retry)?;
     mount.take_work()?;
-    mount.record(&caller, id).await?;
+    mount.record(&caller, Action::Retry, id).await?;
     let route = format!("POST {}/{id}/retry", mount.endpoint.base);
     let key = idempotency::key(&headers, &route)?;
     let retried = mount.app.client.retry_with_key(id, key).await?;

@@ -12,6 +12,7 @@ use axum::{
 use super::{not_modified, ok_json};
 use crate::{
     Caller, Problem,
+    access::Action,
     app::{Mount, PathId},
     conditional::{self, Known},
     prefer,
@@ -55,7 +56,7 @@ pub(crate) async fn status(
 ) -> Result<Response, Problem> {
     let known = Known::of(&headers);
     let wait = prefer::wait(&headers);
-    let mut record = mount.record(&caller, id).await?;
+    let mut record = mount.record(&caller, Action::Read, id).await?;
     if let Some(patience) = wait
         && !record.is_terminal()
         && (!known.is_some() || known.is_current(&record))

@@ -1,5 +1,7 @@
 //! `POST {base}/generate`: takes a task in.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     body::Body,
@@ -9,7 +11,9 @@ use axum::{
 };
 
 use super::accepted;
-use crate::{Caller, Problem, app::Mount, idempotency, prefer, request, wire::Accepted};
+use crate::{
+    Caller, Problem, access::Action, app::Mount, idempotency, prefer, request, wire::Accepted,
+};
 
 /// Starts the generation of a document.
 ///
@@ -48,13 +52,14 @@ pub(crate) async fn generate(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    mount.admit(&caller, Action::Submit)?;
     mount.take_work()?;
     request::check_media_type(&headers)?;
     let body = request::read_body(body, mount.app.body_limit).await?;
     let route = format!("POST {}/generate", mount.endpoint.base);
     let key = idempotency::key(&headers, &route)?;
-    let client = mount.app.client.clone();
-    let submitted = (mount.endpoint.submit)(client, caller, body, key).await?;
+    let app = Arc::clone(&mount.app);
+    let submitted = (mount.endpoint.submit)(app, caller, body, key).await?;
     tracing::info!(task_id = %submitted.id, replayed = submitted.replayed, "accepted");
     let answer =
         Accepted { message: mount.endpoint.message.to_string(), task_id: submitted.id.to_string() };

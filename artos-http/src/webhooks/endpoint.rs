@@ -1,0 +1,186 @@
+//! Where events of an organization go: what is kept of an endpoint, and how it changes.
+
+use std::time::Duration;
+
+use artos_core::{Client, Name, Timestamp};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::signature::{NoRandomness, Secret};
+use crate::{
+    Problem,
+    records::{Change, Collection, RecordError},
+};
+
+/// The endpoint that stands for URLs in requests: it has no URL of its own, only secrets.
+pub(crate) const REQUESTS: &str = "requests";
+
+/// Most endpoints of an organization: each end of a task makes as many deliveries.
+pub(crate) const ENDPOINTS_MAX: usize = 20;
+
+/// Why an endpoint cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EndpointError {
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error(transparent)]
+    Secret(#[from] NoRandomness),
+    #[error("an organization has at most {ENDPOINTS_MAX} webhook endpoints")]
+    TooMany,
+}
+
+impl From<EndpointError> for Problem {
+    fn from(error: EndpointError) -> Self {
+        match error {
+            EndpointError::Record(error) => error.into(),
+            EndpointError::Secret(error) => Self::internal(error),
+            EndpointError::TooMany => Self::conflict(error.to_string()),
+        }
+    }
+}
+
+/// A registered endpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Endpoint {
+    pub(crate) id: String,
+    /// `None` for the one that stands for URLs in requests.
+    pub(crate) url: Option<String>,
+    pub(crate) description: String,
+    /// Types of events it wants; empty for all.
+    pub(crate) events: Vec<String>,
+    pub(crate) secret: Secret,
+    /// Secrets that were replaced, and until when they sign as well.
+    pub(crate) retired: Vec<(Secret, i64)>,
+    /// Why nothing is delivered.
+    pub(crate) disabled: Option<String>,
+    /// Why the last event was given up, until one is delivered again.
+    pub(crate) failing: Option<String>,
+    pub(crate) created_at: i64,
+}
+
+impl Endpoint {
+    /// Makes an endpoint with a secret of its own.
+    pub(crate) fn new(
+        id: String,
+        url: Option<String>,
+        now: Timestamp,
+    ) -> Result<Self, NoRandomness> {
+        Ok(Self {
+            id,
+            url,
+            description: String::new(),
+            events: Vec::new(),
+            secret: Secret::generate()?,
+            retired: Vec::new(),
+            disabled: None,
+            failing: None,
+            created_at: now.as_micros(),
+        })
+    }
+
+    pub(crate) fn wants(&self, event: &str) -> bool {
+        let is_wanted = self.events.is_empty() || self.events.iter().any(|one| one == event);
+        self.url.is_some() && self.disabled.is_none() && is_wanted
+    }
+
+    /// Returns the signatures of one attempt: by the secret, and by those that are being replaced.
+    pub(crate) fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> String {
+        let valid = self.retired.iter().filter(|(_, until)| now.as_micros() < *until);
+        let secrets = std::iter::once(&self.secret).chain(valid.map(|(secret, _)| secret));
+        let seconds = now.as_micros() / 1_000_000;
+        let signatures: Vec<_> =
+            secrets.filter_map(|secret| secret.sign(id, seconds, body)).collect();
+        signatures.join(" ")
+    }
+
+    /// Replaces the secret; the old one signs as well for `overlap`.
+    pub(crate) fn rotate(&mut self, new: Secret, overlap: Duration, now: Timestamp) {
+        let old = std::mem::replace(&mut self.secret, new);
+        self.retired.retain(|(_, until)| now.as_micros() < *until);
+        self.retired.push((old, (now + overlap).as_micros()));
+    }
+}
+
+/// The endpoints of one organization.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoints {
+    client: Client,
+    records: Collection,
+}
+
+impl Endpoints {
+    pub(crate) fn of(client: Client, organization: Option<&str>) -> Self {
+        let records = Collection::new(client.clone(), tenant("endpoints", organization));
+        Self { client, records }
+    }
+
+    pub(crate) async fn get(&self, id: &str) -> Result<Option<Endpoint>, RecordError> {
+        self.records.get(id).await
+    }
+
+    /// Returns all endpoints, the oldest first.
+    pub(crate) async fn all(&self) -> Result<Vec<Endpoint>, RecordError> {
+        let mut all: Vec<Endpoint> = self.records.all().await?;
+        all.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
+        Ok(all)
+    }
+
+    /// Adds an endpoint, unless there are too many.
+    pub(crate) async fn add(&self, endpoint: Endpoint) -> Result<Endpoint, EndpointError> {
+        let others = self.all().await?;
+        if others.iter().filter(|other| other.url.is_some()).count() >= ENDPOINTS_MAX {
+            return Err(EndpointError::TooMany);
+        }
+        let put = |_| Ok::<_, EndpointError>(Change::Put(endpoint.clone()));
+        self.records.change(&endpoint.id, put).await?;
+        Ok(endpoint)
+    }
+
+    /// Changes an endpoint. `None`: there is no such endpoint.
+    pub(crate) async fn update(
+        &self,
+        id: &str,
+        change: impl Fn(&mut Endpoint) + Send + Sync,
+    ) -> Result<Option<Endpoint>, RecordError> {
+        let change = |endpoint: Option<Endpoint>| {
+            let Some(before) = endpoint else { return Ok(Change::Keep) };
+            let mut after = before.clone();
+            change(&mut after);
+            Ok::<_, RecordError>(if after == before { Change::Keep } else { Change::Put(after) })
+        };
+        self.records.change(id, change).await
+    }
+
+    /// Removes an endpoint; returns whether it was there.
+    pub(crate) async fn remove(&self, id: &str) -> Result<bool, RecordError> {
+        let was_there = self.get(id).await?.is_some();
+        let delete = |found: Option<Endpoint>| {
+            Ok::<_, RecordError>(found.map_or(Change::Keep, |_| Change::Delete))
+        };
+        self.records.change(id, delete).await?;
+        Ok(was_there)
+    }
+
+    /// Returns the endpoint that stands for URLs in requests; it is made when it is first needed.
+    pub(crate) async fn for_requests(&self) -> Result<Endpoint, EndpointError> {
+        let new = Endpoint::new(REQUESTS.into(), None, self.client.now())?;
+        let make = |found: Option<Endpoint>| {
+            Ok::<_, EndpointError>(found.map_or_else(|| Change::Put(new.clone()), |_| Change::Keep))
+        };
+        Ok(self.records.change(REQUESTS, make).await?.unwrap_or(new))
+    }
+}
+
+/// Returns the tenant under which things of an organization are kept that are no tasks of its own:
+/// in any listing of its tasks they would be in the way.
+pub(crate) fn tenant(what: &str, organization: Option<&str>) -> Name {
+    match organization {
+        // Hashed, because a tenant holds no more bytes than an organization may already have.
+        Some(organization) => {
+            let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(organization.as_bytes()));
+            Name::from(format!("artos.{what}:{hash}"))
+        }
+        None => Name::from(format!("artos.{what}")),
+    }
+}
