@@ -17,19 +17,28 @@ pub struct Watch {
     id: TaskId,
     changes: Changes,
     seen: u64,
+    poll: Duration,
 }
 
 impl Watch {
     pub(crate) fn new(store: Arc<dyn TaskStore>, id: TaskId) -> Self {
         // Subscribed before the first look, so that no change falls in between.
         let changes = store.changes(Topic::Task(id));
-        Self { store, id, changes, seen: 0 }
+        Self { store, id, changes, seen: 0, poll: POLL_INTERVAL }
     }
 
     /// Counts the record of this revision as seen: [`changed`](Self::changed) returns a later one.
     #[must_use]
     pub const fn since(mut self, revision: u64) -> Self {
         self.seen = revision;
+        self
+    }
+
+    /// Sets how long to sleep without a hint before looking anyway. Default: 5 seconds. Whoever
+    /// follows thousands of tasks, or waits for a limited time, can do with rarer looks.
+    #[must_use]
+    pub const fn poll_interval(mut self, interval: Duration) -> Self {
+        self.poll = interval;
         self
     }
 
@@ -73,7 +82,7 @@ impl Watch {
                 Ok(Some(_)) | Err(_) => {}
             }
             // A hint or the poll: both lead to another look.
-            let _ = tokio::time::timeout(POLL_INTERVAL, self.changes.changed()).await;
+            let _ = tokio::time::timeout(self.poll, self.changes.changed()).await;
         }
     }
 }

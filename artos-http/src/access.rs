@@ -1,5 +1,5 @@
-//! Who may do what: the one place that decides, as a function of the action, the caller's scopes and
-//! whose thing it is.
+//! Who may do what: the one place that decides, from the action, the caller's scopes and whose thing
+//! it is.
 //!
 //! Scopes are looked at first, so that a refusal says nothing about what exists; what belongs to
 //! somebody else is then answered exactly as what does not exist.

@@ -28,6 +28,7 @@ pub(crate) struct App {
     pub(crate) body_limit: usize,
     pub(crate) request_timeout: Duration,
     pub(crate) waiters: Arc<Waiters>,
+    pub(crate) streams: Arc<Waiters>,
     pub(crate) random: Random,
     pub(crate) openapi: Bytes,
     #[cfg(feature = "webhooks")]

@@ -8,7 +8,7 @@ use std::{fmt, future::Future, sync::Arc};
 use artos_core::{Name, TaskRecord};
 use axum::{
     extract::{FromRequestParts, Request, State},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -17,13 +17,18 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::{
+    Keys,
     access::Scopes,
     error::{Problem, ProblemKind},
+    limits::Limiter,
 };
 
 /// Who may call. There is no default: an open service must be a decision.
 #[derive(Clone)]
-pub struct Auth(Scheme);
+pub struct Auth {
+    scheme: Scheme,
+    keys: Option<Keys>,
+}
 
 #[derive(Clone)]
 enum Scheme {
@@ -47,7 +52,7 @@ impl Auth {
     /// a gateway that does the rest.
     #[must_use]
     pub const fn open() -> Self {
-        Self(Scheme::Open)
+        Self { scheme: Scheme::Open, keys: None }
     }
 
     /// Knows these tokens, each as the organization it acts for. An organization may have several.
@@ -64,7 +69,7 @@ impl Auth {
             hash: hash(token.as_ref()),
             is_empty: token.as_ref().is_empty(),
         };
-        Self(Scheme::Tokens(tokens.into_iter().map(token).collect()))
+        Self { scheme: Scheme::Tokens(tokens.into_iter().map(token).collect()), keys: None }
     }
 
     /// Asks a function whom a token belongs to: `None` for nobody. For tokens in a database, or
@@ -74,16 +79,29 @@ impl Auth {
         F: Fn(String) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Option<Caller>, Problem>> + Send + 'static,
     {
-        Self(Scheme::Lookup(Arc::new(move |token| Box::pin(lookup(token)))))
+        Self { scheme: Scheme::Lookup(Arc::new(move |token| Box::pin(lookup(token)))), keys: None }
+    }
+
+    /// Knows these keys as well, and lets admins look after the keys of their organization.
+    ///
+    /// A token that looks like a key is looked up among the keys only. On an open service keys
+    /// make no difference.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self { keys: Some(keys), ..self }
+    }
+
+    pub(crate) fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref().filter(|_| !self.is_open())
     }
 
     pub(crate) const fn is_open(&self) -> bool {
-        matches!(self.0, Scheme::Open)
+        matches!(self.scheme, Scheme::Open)
     }
 
     /// Lists what is wrong with the tokens.
     pub(crate) fn problems(&self) -> Vec<String> {
-        let Scheme::Tokens(tokens) = &self.0 else { return Vec::new() };
+        let Scheme::Tokens(tokens) = &self.scheme else { return Vec::new() };
         let mut problems = Vec::new();
         if tokens.is_empty() {
             problems.push(String::from("there are no tokens, so nobody could call"));
@@ -110,11 +128,16 @@ impl Auth {
     }
 
     async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
-        if let Scheme::Open = self.0 {
+        if self.is_open() {
             return Ok(Caller { organization: None, scopes: Scopes::ALL });
         }
         let token = bearer(headers)?;
-        let caller = match &self.0 {
+        if let Some(keys) = self.keys()
+            && Keys::claims(token)
+        {
+            return keys.caller(token).await?.ok_or_else(invalid_token);
+        }
+        let caller = match &self.scheme {
             Scheme::Open => None,
             Scheme::Tokens(tokens) => find(tokens, token),
             Scheme::Lookup(lookup) => lookup(token.to_owned()).await?,
@@ -125,7 +148,7 @@ impl Auth {
 
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.scheme {
             Scheme::Open => f.write_str("Auth::open"),
             Scheme::Tokens(tokens) => write!(f, "Auth::tokens({} tokens)", tokens.len()),
             Scheme::Lookup(_) => f.write_str("Auth::lookup"),
@@ -185,14 +208,30 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 }
 
 /// Lets a request through to its route if it is known who calls.
-pub(crate) async fn guard(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
-    match auth.caller(request.headers()).await {
+pub(crate) async fn guard(
+    State(guard): State<Guard>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match guard.auth.caller(request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err(problem) => problem.into_response(),
+        Err(problem) => match &guard.limiter {
+            Some(limiter) if problem.status() == StatusCode::UNAUTHORIZED => {
+                limiter.after_refusal(request.extensions(), problem)
+            }
+            _ => problem.into_response(),
+        },
     }
+}
+
+/// What stands before the routes of known callers.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    pub(crate) auth: Auth,
+    pub(crate) limiter: Option<Arc<Limiter>>,
 }
 
 /// Returns the bearer token of a request.

@@ -8,10 +8,12 @@ use bytes::Bytes;
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::{
-    Auth, Drain, Problem, Resource,
+    Auth, Drain, Limits, Problem, Resource,
     app::{App, Mount},
-    auth,
+    auth::{self, Guard},
     error::ProblemKind,
+    keys,
+    limits::{self, Limiter},
     observe,
     openapi::{self, Documentation},
     resource::Endpoint,
@@ -30,6 +32,8 @@ pub fn router(client: Client, auth: Auth) -> RouterBuilder {
         body_limit: 256 * 1024,
         request_timeout: Duration::from_secs(30),
         waiters_max: 64,
+        streams_max: 64,
+        limits: None,
         openapi_path: String::from("/api/v1/openapi.json"),
         title: String::from("artos"),
         version: String::from("1"),
@@ -50,6 +54,8 @@ pub struct RouterBuilder {
     body_limit: usize,
     request_timeout: Duration,
     waiters_max: usize,
+    streams_max: usize,
+    limits: Option<Limits>,
     openapi_path: String,
     title: String,
     version: String,
@@ -123,6 +129,18 @@ impl RouterBuilder {
         self
     }
 
+    /// Sets how many event streams an organization may have open on this instance. Default: 64.
+    pub const fn streams_max(mut self, streams: usize) -> Self {
+        self.streams_max = streams;
+        self
+    }
+
+    /// Limits how often callers may call. Default: no limits.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
     /// Sets where the OpenAPI document is. Default: `/api/v1/openapi.json`.
     pub fn openapi_path(mut self, path: impl Into<String>) -> Self {
         self.openapi_path = path.into();
@@ -159,7 +177,7 @@ impl RouterBuilder {
         }
         service.extend(document(&mut docs, routes::of_openapi(), Some(&self.openapi_path)));
         #[cfg(feature = "webhooks")]
-        let managed = match &self.webhooks {
+        let mut managed: Vec<Route<()>> = match &self.webhooks {
             Some(webhooks) => crate::webhooks::of_webhooks(webhooks.clone())
                 .into_iter()
                 .flat_map(|route| document_guarded(&mut docs, "webhooks", route))
@@ -167,7 +185,12 @@ impl RouterBuilder {
             None => Vec::new(),
         };
         #[cfg(not(feature = "webhooks"))]
-        let managed = Vec::new();
+        let mut managed = Vec::new();
+        if let Some(keys) = self.auth.keys() {
+            for route in keys::of_keys(keys.clone()) {
+                managed.extend(document_guarded(&mut docs, "keys", route));
+            }
+        }
         let endpoints = std::mem::take(&mut self.endpoints);
         let endpoints: Vec<_> =
             endpoints.into_iter().map(|endpoint| describe(&mut docs, endpoint)).collect();
@@ -189,7 +212,8 @@ impl RouterBuilder {
             drain: self.drain,
             body_limit: self.body_limit,
             request_timeout: self.request_timeout,
-            waiters: Arc::new(Waiters::new(self.waiters_max)),
+            waiters: Arc::new(Waiters::new(ProblemKind::TooManyWaiters, self.waiters_max)),
+            streams: Arc::new(Waiters::new(ProblemKind::TooManyStreams, self.streams_max)),
             random: Random::from_entropy(),
             openapi,
             #[cfg(feature = "webhooks")]
@@ -210,8 +234,16 @@ impl RouterBuilder {
             guarded = guarded.merge(routes);
         }
         // A layer on routes, not around the router: what is not there is not found, whoever asks.
+        let limiter = self.limits.as_ref().map(|limits| Arc::new(Limiter::new(limits)));
+        let guard = Guard { auth: self.auth, limiter: limiter.clone() };
+        let guarded = match limiter.filter(|_| guarded.has_routes()) {
+            Some(limiter) => {
+                guarded.route_layer(middleware::from_fn_with_state(limiter, limits::enforce))
+            }
+            None => guarded,
+        };
         let guarded = match guarded.has_routes() {
-            true => guarded.route_layer(middleware::from_fn_with_state(self.auth, auth::guard)),
+            true => guarded.route_layer(middleware::from_fn_with_state(guard, auth::guard)),
             false => guarded,
         };
         guarded
@@ -234,7 +266,15 @@ impl RouterBuilder {
         check_path("openapi_path", &self.openapi_path, &mut problems);
         for endpoint in &self.endpoints {
             check_path("base", &endpoint.base, &mut problems);
-            for suffix in ["", "/generate", "/status/{}", "/{}", "/{}/cancel", "/{}/retry"] {
+            for suffix in [
+                "",
+                "/generate",
+                "/status/{}",
+                "/status/{}/events",
+                "/{}",
+                "/{}/cancel",
+                "/{}/retry",
+            ] {
                 claim(format!("{}{suffix}", endpoint.base), &mut problems);
             }
             for (name, _) in &endpoint.downloads {

@@ -87,6 +87,10 @@ problem_kinds! {
         "The Idempotency-Key was used before with another request.";
     TooManyWaiters: TOO_MANY_REQUESTS, "too_many_waiters", "Too many waiting requests",
         "The organization has too many requests with Prefer: wait open; poll instead.";
+    TooManyStreams: TOO_MANY_REQUESTS, "too_many_streams", "Too many streams",
+        "The organization has too many event streams open; poll instead.";
+    QuotaExceeded: TOO_MANY_REQUESTS, "quota_exceeded", "Quota exceeded",
+        "There were more requests than the quota allows; Retry-After says when to go on.";
     InternalError: INTERNAL_SERVER_ERROR, "internal_error", "Internal error",
         "Something went wrong inside the service; its log has more under the request_id.";
     StoreUnavailable: SERVICE_UNAVAILABLE, "store_unavailable", "Store unavailable",
@@ -140,6 +144,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     retry_after: Option<u64>,
     needs: Option<Scope>,
+    violated: Option<&'static str>,
 }
 
 impl Problem {
@@ -150,6 +155,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             needs: None,
+            violated: None,
         }
     }
 
@@ -214,6 +220,16 @@ impl Problem {
         self
     }
 
+    /// Says which quota is used up.
+    pub(crate) const fn violating(mut self, policy: &'static str) -> Self {
+        self.violated = Some(policy);
+        self
+    }
+
+    pub(crate) const fn violated(&self) -> Option<&'static str> {
+        self.violated
+    }
+
     pub(crate) fn draining() -> Self {
         Self::new(ProblemKind::Draining, "this instance is shutting down").retry_after(1)
     }
@@ -240,6 +256,7 @@ impl Problem {
                 errors: Vec::new(),
                 retry_after: None,
                 needs: None,
+                violated: None,
             },
         }
     }

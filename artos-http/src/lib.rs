@@ -69,10 +69,11 @@ mod cursor;
 mod drain;
 mod error;
 mod idempotency;
+mod keys;
+mod limits;
 mod observe;
 mod openapi;
 mod prefer;
-#[cfg(feature = "webhooks")]
 mod records;
 mod request;
 mod resource;
@@ -88,6 +89,8 @@ pub use auth::{Auth, Caller};
 pub use builder::{BuildError, RouterBuilder, router};
 pub use drain::Drain;
 pub use error::{FieldError, Problem};
+pub use keys::Keys;
+pub use limits::{Limits, Quota};
 pub use resource::Resource;
 pub use serve::{ServeError, serve};
 #[cfg(feature = "webhooks")]

@@ -9,8 +9,10 @@ use artos_core::{
     Timestamp,
     store::{Part, StoreError},
 };
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::Problem;
 
@@ -212,4 +214,17 @@ impl Collection {
 
 fn corrupt<E: From<RecordError>>(error: serde_json::Error) -> E {
     RecordError::from(error).into()
+}
+
+/// Returns the tenant under which things of an organization are kept that are no tasks of its own:
+/// in any listing of its tasks they would be in the way.
+pub(crate) fn tenant(what: &str, organization: Option<&str>) -> Name {
+    match organization {
+        // Hashed, because a tenant holds no more bytes than an organization may already have.
+        Some(organization) => {
+            let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(organization.as_bytes()));
+            Name::from(format!("artos.{what}:{hash}"))
+        }
+        None => Name::from(format!("artos.{what}")),
+    }
 }

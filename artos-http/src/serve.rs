@@ -2,7 +2,7 @@
 
 use std::{future::Future, io, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router, extract::ConnectInfo};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -75,8 +75,9 @@ pub async fn serve(
             // Somebody else may start the drain as well.
             () = drain.started() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, app.clone(), &graceful));
+                Ok((stream, address)) => {
+                    let app = app.clone().layer(Extension(ConnectInfo(address)));
+                    connections.spawn(connection(stream, app, &graceful));
                 }
                 Err(error) => pause(&error).await,
             },

@@ -1,4 +1,4 @@
-//! How many long-polls each organization may have open.
+//! How many long-polls and streams each organization may have open.
 
 use std::{
     collections::HashMap,
@@ -13,6 +13,7 @@ use crate::error::{Problem, ProblemKind};
 /// and connections.
 #[derive(Debug)]
 pub(crate) struct Waiters {
+    kind: ProblemKind,
     max: usize,
     open: Mutex<HashMap<Option<Name>, usize>>,
 }
@@ -25,8 +26,8 @@ pub(crate) struct Waiting {
 }
 
 impl Waiters {
-    pub(crate) fn new(max: usize) -> Self {
-        Self { max, open: Mutex::default() }
+    pub(crate) fn new(kind: ProblemKind, max: usize) -> Self {
+        Self { kind, max, open: Mutex::default() }
     }
 
     pub(crate) fn enter(self: &Arc<Self>, organization: Option<&Name>) -> Result<Waiting, Problem> {
@@ -38,8 +39,8 @@ impl Waiters {
             if *count == 0 {
                 open.remove(&organization);
             }
-            let detail = format!("at most {} requests may wait at a time", self.max);
-            return Err(Problem::new(ProblemKind::TooManyWaiters, detail).retry_after(1));
+            let detail = format!("at most {} of these requests may be open at a time", self.max);
+            return Err(Problem::new(self.kind, detail).retry_after(1));
         }
         *count += 1;
         Ok(Waiting { waiters: Arc::clone(self), organization })

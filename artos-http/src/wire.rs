@@ -233,6 +233,10 @@ pub(crate) struct ProblemBody<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<ErrorEntry<'a>>,
+    /// The quotas that are used up.
+    #[serde(rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    violated_policies: Vec<&'a str>,
 }
 
 /// One thing that is wrong.
@@ -262,6 +266,10 @@ impl ProblemMedia {
 
 /// Returns the path that explains a kind of problem.
 pub(crate) fn problem_type(kind: ProblemKind) -> String {
+    if kind == ProblemKind::QuotaExceeded {
+        // The one kind that has a registered type.
+        return String::from("https://iana.org/assignments/http-problem-types#quota-exceeded");
+    }
     format!("/problems/{}", kind.slug())
 }
 
@@ -284,6 +292,7 @@ pub(crate) fn problem(problem: &Problem, request_id: &str) -> Bytes {
         code: problem.code().unwrap_or("error"),
         request_id,
         errors: errors.collect(),
+        violated_policies: problem.violated().into_iter().collect(),
     };
     // Strings and a number always encode; the constant is only the honest fallback.
     serde_json::to_vec(&body)

@@ -88,7 +88,8 @@ impl RuntimeBuilder {
     /// # Examples
     ///
     /// ```
-    /// # use artos_core::{Pipeline, Runtime, StageContext, StageResult, Submission, Task, stage_fn};
+    /// # use artos_core::{Pipeline, Runtime, StageContext, StageResult};
+    /// # use artos_core::{Submission, Task, stage_fn};
     /// # use artos_store_memory::MemoryStore;
     /// # use serde::{Deserialize, Serialize};
     /// # async fn print(_: StageContext, tell: Tell) -> StageResult<()> { Ok(drop(tell.how)) }

@@ -3,6 +3,7 @@
 mod cancel;
 mod docs;
 mod document;
+mod events;
 mod health;
 mod list;
 mod retry;
@@ -29,10 +30,11 @@ use crate::{
 };
 
 /// The routes of a resource, below its base path, with their documentation.
-pub(crate) fn of_resource() -> [UtoipaMethodRouter<Mount>; 6] {
+pub(crate) fn of_resource() -> [UtoipaMethodRouter<Mount>; 7] {
     [
         routes!(submit::generate),
         routes!(status::status),
+        routes!(events::events),
         routes!(document::document),
         routes!(list::list),
         routes!(cancel::cancel),

@@ -19,6 +19,9 @@ use crate::{
     wire::TaskStatus,
 };
 
+/// Added to a wait, so that no look falls into it and none follows another at once.
+const SHORTEST_LOOK: Duration = Duration::from_secs(1);
+
 /// Tells how a task is.
 ///
 /// With `Prefer: wait=N` the answer waits until the task changes (from what `If-None-Match` names,
@@ -81,11 +84,16 @@ async fn next(
 ) -> Result<TaskRecord, Problem> {
     let app = &mount.app;
     let _waiting = app.waiters.enter(caller.organization())?;
-    let mut watch = app.client.watch(record.id).since(record.revision);
+    // The end of the wait is a look of its own, so none is needed in between.
+    let watch = app.client.watch(record.id).since(record.revision);
+    let mut watch = watch.poll_interval(patience.saturating_add(SHORTEST_LOOK));
     tokio::select! {
         changed = watch.changed() => changed?.ok_or_else(Problem::not_found),
         () = app.drain.started() => Ok(record),
-        () = tokio::time::sleep(patience) => Ok(record),
+        () = tokio::time::sleep(patience) => {
+            let found = app.client.get(record.id).await?;
+            found.ok_or_else(Problem::not_found)
+        }
     }
 }
 

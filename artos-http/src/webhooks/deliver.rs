@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Webhooks,
-    endpoint::{Endpoint, Endpoints, REQUESTS, tenant},
+    endpoint::{Endpoint, Endpoints, REQUESTS},
     send::{Answer, Outgoing},
 };
+use crate::records::tenant;
 
 /// How long to wait before each attempt, after the one before: 75 hours and 35 minutes in all.
 const SCHEDULE: [Duration; 10] = [

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use artos_core::{Client, Name, Timestamp};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use artos_core::{Client, Timestamp};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::signature::{NoRandomness, Secret};
 use crate::{
     Problem,
-    records::{Change, Collection, RecordError},
+    records::{Change, Collection, RecordError, tenant},
 };
 
 /// The endpoint that stands for URLs in requests: it has no URL of its own, only secrets.
@@ -169,18 +167,5 @@ impl Endpoints {
             Ok::<_, EndpointError>(found.map_or_else(|| Change::Put(new.clone()), |_| Change::Keep))
         };
         Ok(self.records.change(REQUESTS, make).await?.unwrap_or(new))
-    }
-}
-
-/// Returns the tenant under which things of an organization are kept that are no tasks of its own:
-/// in any listing of its tasks they would be in the way.
-pub(crate) fn tenant(what: &str, organization: Option<&str>) -> Name {
-    match organization {
-        // Hashed, because a tenant holds no more bytes than an organization may already have.
-        Some(organization) => {
-            let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(organization.as_bytes()));
-            Name::from(format!("artos.{what}:{hash}"))
-        }
-        None => Name::from(format!("artos.{what}")),
     }
 }

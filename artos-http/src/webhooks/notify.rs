@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     Webhooks,
     deliver::{Deliver, Target},
-    endpoint::{Endpoints, REQUESTS, tenant},
+    endpoint::{Endpoints, REQUESTS},
     event,
 };
+use crate::records::tenant;
 
 /// How long a cancel may take that was announced, before it is taken for one that never came.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5 * 60);

@@ -15,7 +15,7 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use super::{
     Webhooks,
     deliver::{self, Deliver, Target},
-    endpoint::{Endpoint, EndpointError, Endpoints, REQUESTS, tenant},
+    endpoint::{Endpoint, EndpointError, Endpoints, REQUESTS},
     event, refused_at,
     signature::Secret,
     wire::{
@@ -27,6 +27,7 @@ use crate::{
     Caller, FieldError, Problem,
     access::{self, Action, Ownership},
     error::ProblemKind,
+    records::tenant,
     request,
 };
 

@@ -43,6 +43,7 @@ async fn every_route_is_in_the_document() {
     let expected = [
         ("POST", format!("{BASE}/generate")),
         ("GET", format!("{BASE}/status/{{task_id}}")),
+        ("GET", format!("{BASE}/status/{{task_id}}/events")),
         ("GET", format!("{BASE}/{{document_id}}")),
         ("GET", format!("{BASE}/{{document_id}}/file")),
         ("POST", format!("{BASE}/{{document_id}}/cancel")),

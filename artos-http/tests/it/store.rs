@@ -40,12 +40,13 @@ pub(crate) struct MoodyStore {
     inner: MemoryStore,
     mood: Arc<AtomicU8>,
     calls: Arc<AtomicUsize>,
+    gets: Arc<AtomicUsize>,
 }
 
 impl MoodyStore {
     pub(crate) fn new() -> Self {
         let inner = MemoryStore::with_clock(TokioClock::default());
-        Self { inner, mood: Arc::default(), calls: Arc::default() }
+        Self { inner, mood: Arc::default(), calls: Arc::default(), gets: Arc::default() }
     }
 
     pub(crate) fn set(&self, mood: Mood) {
@@ -55,6 +56,11 @@ impl MoodyStore {
     /// Returns how often the store was called.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Returns how often a task was read.
+    pub(crate) fn gets(&self) -> usize {
+        self.gets.load(Ordering::SeqCst)
     }
 
     async fn check(&self) -> StoreResult<()> {
@@ -78,6 +84,7 @@ impl TaskStore for MoodyStore {
     }
 
     async fn get(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
+        self.gets.fetch_add(1, Ordering::SeqCst);
         self.check().await?;
         self.inner.get(id, part).await
     }

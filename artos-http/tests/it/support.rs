@@ -289,8 +289,13 @@ impl Call {
         self
     }
 
+    /// Sends the request and leaves the body to be read.
+    pub(crate) async fn response(self) -> axum::response::Response {
+        self.app.oneshot(self.request).await.unwrap()
+    }
+
     pub(crate) async fn send(self) -> Answer {
-        let response = self.app.oneshot(self.request).await.unwrap();
+        let response = self.response().await;
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: parts.status, headers: parts.headers, body }

@@ -11,7 +11,7 @@ use crate::support::{BASE, Receiver, Service};
 async fn a_cancelled_task_is_told_once_whether_it_was_waiting_or_running() {
     let service = Service::start().await;
     let mut receiver = Receiver::start().await;
-    service.register(&receiver.url()).await;
+    let (endpoint, _) = service.register(&receiver.url()).await;
     for (what, state) in [("later", TaskState::Pending), ("hold", TaskState::Running)] {
         let id = service.submit(what, None).await;
         service.until(&id, |record| record.state == state).await;
@@ -22,7 +22,6 @@ async fn a_cancelled_task_is_told_once_whether_it_was_waiting_or_running() {
         assert_eq!(body["error"], "cancelled");
         service.post(&format!("{BASE}/{id}/cancel"), Value::Null).await;
         service.clock.advance(Duration::from_secs(600));
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert!(receiver.is_empty(), "told twice");
+        service.nothing_but_a_test(&endpoint, &mut receiver).await;
     }
 }

@@ -14,8 +14,7 @@ use serde_json::json;
 
 use crate::support::{BASE, HOOKS, MovedClock, Receiver, Service};
 
-/// Answers for names that begin with `public`, `private`, `both`, `mapped`, `metadata`, or `turning`
-/// (public at first, private from the second time on); others do not resolve.
+/// Answers for the names below; `turning` is public at first, and private from the second time on.
 fn lookup(asked: &AtomicUsize, host: &str) -> std::io::Result<Vec<IpAddr>> {
     let texts: &[&str] = match host.split('.').next().unwrap_or_default() {
         "public" => &["192.0.1.1"],

@@ -187,6 +187,15 @@ impl Service {
         while !is_there(&watch.changed().await.unwrap().unwrap()) {}
     }
 
+    /// Sends a test event, and checks that nothing else arrived before it: whatever was due earlier
+    /// is claimed earlier.
+    pub(crate) async fn nothing_but_a_test(&self, endpoint: &str, receiver: &mut Receiver) {
+        let (status, fired) = self.post(&format!("{HOOKS}/{endpoint}/test"), Value::Null).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{fired}");
+        let event = receiver.next().await;
+        assert_eq!(event.json()["type"], "webhook.test", "{event:?}");
+    }
+
     /// Waits until the latest attempt at an endpoint has come to something.
     pub(crate) async fn attempts(&self, endpoint: &str, count: usize) -> Vec<Value> {
         loop {
