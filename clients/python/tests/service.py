@@ -23,6 +23,7 @@ class Service:
         command = [
             program(), "serve", "--listen", "127.0.0.1:0", "--store", "memory:",
             "--files", str(files), "--token", f"{ORGANIZATION}={TOKEN}",
+            "--webhook-network", "127.0.0.0/8",
         ]
         self._log = []
         self._ready = threading.Event()

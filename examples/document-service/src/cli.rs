@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use ipnet::IpNet;
 
 use crate::store::{DEFAULT_FOLDER, StoreLocation};
 
@@ -75,6 +76,15 @@ pub struct ServeArguments {
     /// Let everybody do everything. Only on a loopback address.
     #[arg(long, conflicts_with = "tokens", env = "DOCUMENT_SERVICE_NO_AUTH")]
     pub no_auth: bool,
+    /// A network that is not public and may get webhooks all the same, such as 10.1.0.0/16; may be
+    /// repeated. Every organization can then make this service send requests there.
+    #[arg(
+        long = "webhook-network",
+        value_name = "NETWORK",
+        env = "DOCUMENT_SERVICE_WEBHOOK_NETWORKS",
+        value_delimiter = ','
+    )]
+    pub webhook_networks: Vec<IpNet>,
     /// How many documents to generate at a time.
     #[arg(long, default_value_t = 4, env = "DOCUMENT_SERVICE_CONCURRENCY")]
     pub concurrency: usize,

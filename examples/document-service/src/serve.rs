@@ -31,6 +31,7 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         store,
         files: &files,
         tokens: &arguments.tokens,
+        webhook_networks: &arguments.webhook_networks,
         concurrency: arguments.concurrency,
         lease: arguments.lease_seconds,
     })

@@ -3,12 +3,13 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use artos_core::{Queue, Runtime, Submission, TaskRecord, store::TaskStore};
-use artos_http::{Auth, Caller, Drain, FieldError, Problem, Resource};
+use artos_core::{Client, Queue, Runtime, Submission, TaskRecord, store::TaskStore};
+use artos_http::{Auth, Caller, Drain, FieldError, Keys, Problem, Resource, Webhooks};
 use axum::{
     http::{HeaderName, HeaderValue, header},
     response::IntoResponse,
 };
+use ipnet::IpNet;
 use object_store::local::LocalFileSystem;
 
 use crate::{
@@ -32,6 +33,8 @@ pub struct Settings<'a> {
     pub files: &'a Path,
     /// Who may call; empty for everybody.
     pub tokens: &'a [OrganizationToken],
+    /// Networks that are not public and may get webhooks all the same.
+    pub webhook_networks: &'a [IpNet],
     /// How many documents to generate at a time.
     pub concurrency: usize,
     /// How long a document stays with a process that gives no sign of life.
@@ -59,7 +62,15 @@ pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
     let files = open_files(settings.files)?;
     let pipeline = stages::pipeline(&files, &rules);
     let queue = Queue::new("default").concurrency(settings.concurrency);
-    let runtime = Runtime::builder(settings.store)
+    let client = Client::new(Arc::clone(&settings.store));
+    let mut webhooks = Webhooks::builder(client.clone())
+        .events::<GenerateDocument>("document", |request| request.webhook.clone());
+    for network in settings.webhook_networks {
+        webhooks = webhooks.allow(*network);
+    }
+    let webhooks = webhooks.build()?;
+    let runtime = webhooks
+        .install(Runtime::builder(settings.store))
         .lease_duration(settings.lease)
         .queue(queue)
         .register(pipeline)
@@ -70,11 +81,13 @@ pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
         Auth::open()
     } else {
         Auth::tokens(settings.tokens.iter().map(|one| (one.organization.clone(), &one.token)))
+            .with_keys(Keys::new(client))
     };
     let organizations = settings.tokens.iter().map(|one| one.organization.clone()).collect();
     let app = artos_http::router(runtime.client(), auth)
         .monitor(runtime.monitor())
         .drain(drain.clone())
+        .webhooks(webhooks)
         .resource(resource(files, rules, organizations))
         .build()?;
     Ok(Service { runtime, app, drain })

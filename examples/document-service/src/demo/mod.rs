@@ -36,6 +36,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
         store: store.open()?,
         files: &files,
         tokens: &[],
+        webhook_networks: &[],
         concurrency: 2,
         lease: LEASE,
     })

@@ -34,6 +34,7 @@ impl Running {
             store: StoreLocation::Memory.open().unwrap(),
             files: files.path(),
             tokens: &tokens,
+            webhook_networks: &[],
             concurrency: 4,
             lease: Duration::from_secs(20),
         })

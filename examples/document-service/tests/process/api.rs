@@ -69,6 +69,22 @@ impl Api {
         Ok((answer.status().as_u16(), answer.body_mut().read_to_vec()?))
     }
 
+    /// Submits a small document whose end is to be told to a URL; the id of its task.
+    pub(crate) fn generate_and_tell(&self, webhook: &str) -> String {
+        let (code, body) = self.try_generate_and_tell(webhook);
+        assert_eq!(code, 202, "{body}");
+        body["task_id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn try_generate_and_tell(&self, webhook: &str) -> (u16, Value) {
+        let paths: Vec<_> = SMALL.iter().map(|source| format!("{FOLDER}/{source}")).collect();
+        let request =
+            json!({ "document_type": "Protocol", "file_paths": paths, "webhook": webhook });
+        let url = format!("http://{}{BASE}/generate", self.address);
+        let mut answer = self.agent.post(url).send_json(request).unwrap();
+        (answer.status().as_u16(), json_of(&answer.body_mut().read_to_vec().unwrap()))
+    }
+
     /// Waits until a task has ended; its last status. The service must be well.
     pub(crate) fn finished(&self, id: &str) -> Value {
         loop {

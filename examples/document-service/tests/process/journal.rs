@@ -39,6 +39,10 @@ impl<'a> Event<'a> {
     /// Reads a line; most of them say nothing about a stage.
     pub(crate) fn parse(line: &'a str) -> Option<Self> {
         let task = field(line, "task_id=")?;
+        // Webhooks are tasks as well, and no documents.
+        if field(line, "kind=")? != "document.generate" {
+            return None;
+        }
         if line.contains(": stage started ") {
             let attempt = field(line, "attempt=")?.parse().ok()?;
             return Some(Self::Started { task, stage: number_of(field(line, "stage=")?), attempt });

@@ -14,3 +14,4 @@ mod journal;
 mod moments;
 mod service;
 mod startup;
+mod webhooks;
