@@ -1,5 +1,5 @@
-//! Who may do what: the one place that decides, from the action, the caller's scopes and whose thing
-//! it is.
+//! Who may do what: the one place that decides, from the action, the caller's scopes and whose
+//! thing it is.
 //!
 //! Scopes are looked at first, so that a refusal says nothing about what exists; what belongs to
 //! somebody else is then answered exactly as what does not exist.
@@ -121,6 +121,7 @@ pub(crate) enum Action {
     /// Run a failed task again.
     Retry,
     /// Look after webhook endpoints.
+    #[cfg_attr(not(feature = "webhooks"), expect(dead_code, reason = "it has no routes then"))]
     Webhooks,
     /// Look after keys.
     Keys,

@@ -263,6 +263,16 @@ impl RouterBuilder {
         for path in ["/livez", "/readyz", "/problems/{}", self.openapi_path.as_str()] {
             claim(path.to_owned(), &mut problems);
         }
+        #[cfg(feature = "webhooks")]
+        if self.webhooks.is_some() {
+            for suffix in ["", "/{}", "/{}/secret", "/{}/attempts"] {
+                claim(format!("/api/v1/webhooks{suffix}"), &mut problems);
+            }
+        }
+        if self.auth.keys().is_some() {
+            claim(String::from("/api/v1/keys"), &mut problems);
+            claim(String::from("/api/v1/keys/{}"), &mut problems);
+        }
         check_path("openapi_path", &self.openapi_path, &mut problems);
         for endpoint in &self.endpoints {
             check_path("base", &endpoint.base, &mut problems);

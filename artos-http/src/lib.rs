@@ -1,4 +1,4 @@
-//! An [`axum::Router`] that serves tasks: submit, poll or wait, fetch, list, cancel, retry.
+//! An [`axum::Router`] that serves tasks: submit, poll, wait or follow, fetch, list, cancel, retry.
 //!
 //! A client posts a body and gets the id of a task at once (`202 Accepted`), asks for its status
 //! until that is `Complete` or `Failed`, and fetches the document. [`router`] mounts any number of
@@ -7,7 +7,8 @@
 //! The service knows tasks only through a [`Client`](artos_core::Client), so it may run in the
 //! process that works on the tasks or in another one. What every answer has:
 //!
-//! * Tasks belong to the organization of the [`Caller`]; those of others are not found.
+//! * Tasks belong to the organization of the [`Caller`]; those of others are not found. What a
+//!   caller may do there is a matter of its [`Scope`]s.
 //! * Whatever is refused gets one error body, made of a [`Problem`]: RFC 9457, with a `detail` that
 //!   is always a string.
 //! * `x-request-id`, taken from the request or made up, also in the error body and the log.
@@ -56,6 +57,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Organizations can make [`Keys`] and register webhooks (see [`Webhooks`], behind the feature
+//! `webhooks`, which is on by default); [`Limits`] keep them from calling too often.
 //!
 //! [`serve`] runs the router on a listener and ends in good time; any other way to serve an axum
 //! router works as well.

@@ -111,7 +111,8 @@ impl<K: std::hash::Hash + Eq + Clone> Policy<K> {
     }
 
     fn count(&self, key: &K) -> Standing {
-        if self.calls.fetch_add(1, Ordering::Relaxed) % CALLS_BETWEEN_SWEEPS == 0 {
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed);
+        if calls.is_multiple_of(CALLS_BETWEEN_SWEEPS) {
             self.limiter.retain_recent();
         }
         match self.limiter.check_key(key) {

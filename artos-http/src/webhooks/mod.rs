@@ -102,11 +102,12 @@ struct Shared {
 struct Source {
     name: String,
     /// Finds the URL in a stored task.
-    url_in: Box<dyn Fn(&[u8]) -> Option<String> + Send + Sync>,
+    url_in: UrlIn,
     /// Finds the URL in a task: a function of the task's type.
     url_of: Box<dyn Any + Send + Sync>,
 }
 
+type UrlIn = Box<dyn Fn(&[u8]) -> Option<String> + Send + Sync>;
 type UrlOf<T> = Arc<dyn Fn(&T) -> Option<String> + Send + Sync>;
 
 /// Puts [`Webhooks`] together; made by [`Webhooks::builder`].

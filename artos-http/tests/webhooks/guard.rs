@@ -45,111 +45,111 @@ async fn closed() -> (Service, Arc<AtomicUsize>) {
     (service.await, asked)
 }
 
+/// Loopback, in every notation that some parser takes.
+const LOOPBACK: &[&str] = &[
+    "127.0.0.1",
+    "127.1",
+    "127.0.1",
+    "127.255.255.254",
+    "0",
+    "0.0.0.0",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.0x0.0x0.0x1",
+    "0x7f.1",
+    "0177.0.0.1",
+    "0177.0.0.01",
+    "017700000001",
+    "[::1]",
+    "[::]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::127.0.0.1]",
+    "[64:ff9b::127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[64:ff9b:1::7f00:1]",
+    "[2002:7f00:1::]",
+    "localhost",
+    "localhost.",
+    "LOCALHOST",
+    "private.example",
+    "both.example",
+    "mapped.example",
+    "private.example.",
+    "%31%32%37.0.0.1",
+    "127。0。0。1",
+    "①②⑦.0.0.1",
+];
+
+/// Other networks that are not public.
+const INSIDE: &[&str] = &[
+    "10.0.0.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.168.1.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "192.0.0.1",
+    "192.0.2.1",
+    "192.88.99.1",
+    "198.18.0.1",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "240.0.0.1",
+    "255.255.255.255",
+    "[fc00::1]",
+    "[fd00:ec2::254]",
+    "[fe80::1]",
+    "[fec0::1]",
+    "[ff02::1]",
+    "[100::1]",
+    "[2001::1]",
+    "[2001:db8::1]",
+    "[3fff::1]",
+    "metadata.google.internal.",
+];
+
+/// Not the right sort of URL.
+const ODD: &[&str] = &[
+    "file:///etc/passwd",
+    "ftp://public.example/",
+    "gopher://public.example/",
+    "dict://public.example:11211/",
+    "ldap://public.example/",
+    "javascript:alert(1)",
+    "data:text/plain,x",
+    "//public.example/",
+    "/hook",
+    "https://",
+    "https:///",
+    "",
+    "https://user@public.example/",
+    "https://user:secret@public.example/",
+    "https://public.example:pass@private.example/",
+    "https://public.example@127.0.0.1/",
+    "https://:@public.example/",
+    "http://public.example/",
+    "https://public.example:22/",
+    "https://public.example:25/",
+    "https://public.example:0/",
+    "https://public.example:70000/",
+    "https://public.example\\@private.example/",
+    "https://public.example/\r\nHost: x",
+    " https://private.example/",
+    "https://pri\tvate.example/",
+    "https://[fe80::1%25eth0]/",
+];
+
 fn probes(port: u16) -> Vec<String> {
-    let mut probes = Vec::new();
-    // Loopback, in every notation that some parser takes.
-    for host in [
-        "127.0.0.1",
-        "127.1",
-        "127.0.1",
-        "127.255.255.254",
-        "0",
-        "0.0.0.0",
-        "2130706433",
-        "0x7f000001",
-        "0x7f.0x0.0x0.0x1",
-        "0x7f.1",
-        "0177.0.0.1",
-        "0177.0.0.01",
-        "017700000001",
-        "[::1]",
-        "[::]",
-        "[0:0:0:0:0:0:0:1]",
-        "[::ffff:127.0.0.1]",
-        "[::ffff:7f00:1]",
-        "[::127.0.0.1]",
-        "[64:ff9b::127.0.0.1]",
-        "[64:ff9b::7f00:1]",
-        "[64:ff9b:1::7f00:1]",
-        "[2002:7f00:1::]",
-        "localhost",
-        "localhost.",
-        "LOCALHOST",
-        "private.example",
-        "both.example",
-        "mapped.example",
-        "private.example.",
-        "%31%32%37.0.0.1",
-        "127。0。0。1",
-        "①②⑦.0.0.1",
-    ] {
-        probes.push(format!("https://{host}:{port}/"));
-        probes.push(format!("http://{host}:{port}/"));
-    }
-    // Other networks that are not public.
-    for host in [
-        "10.0.0.1",
-        "172.16.0.1",
-        "172.31.255.255",
-        "192.168.1.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "192.0.0.1",
-        "192.0.2.1",
-        "192.88.99.1",
-        "198.18.0.1",
-        "198.51.100.1",
-        "203.0.113.1",
-        "224.0.0.1",
-        "240.0.0.1",
-        "255.255.255.255",
-        "[fc00::1]",
-        "[fd00:ec2::254]",
-        "[fe80::1]",
-        "[fec0::1]",
-        "[ff02::1]",
-        "[100::1]",
-        "[2001::1]",
-        "[2001:db8::1]",
-        "[3fff::1]",
-        "metadata.google.internal.",
-    ] {
-        probes.push(format!("https://{host}/"));
-    }
-    // Not the right sort of URL.
-    for url in [
-        "file:///etc/passwd",
-        "ftp://public.example/",
-        "gopher://public.example/",
-        "dict://public.example:11211/",
-        "ldap://public.example/",
-        "javascript:alert(1)",
-        "data:text/plain,x",
-        "//public.example/",
-        "/hook",
-        "https://",
-        "https:///",
-        "",
-        "https://user@public.example/",
-        "https://user:secret@public.example/",
-        "https://public.example:pass@private.example/",
-        "https://public.example@127.0.0.1/",
-        "https://:@public.example/",
-        "http://public.example/",
-        "https://public.example:22/",
-        "https://public.example:25/",
-        "https://public.example:0/",
-        "https://public.example:70000/",
-        "https://public.example\\@private.example/",
-        "https://public.example/\r\nHost: x",
-        " https://private.example/",
-        "https://pri\tvate.example/",
-        "https://[fe80::1%25eth0]/",
-    ] {
-        probes.push(url.to_owned());
-    }
-    probes.push(format!("https://public.example/{}", "x".repeat(2_048)));
-    probes
+    let loopback = LOOPBACK
+        .iter()
+        .flat_map(|host| ["https", "http"].map(|scheme| format!("{scheme}://{host}:{port}/")));
+    let inside = INSIDE.iter().map(|host| format!("https://{host}/"));
+    let odd = ODD.iter().map(|url| String::from(*url));
+    let long = format!("https://public.example/{}", "x".repeat(2_048));
+    loopback.chain(inside).chain(odd).chain([long]).collect()
 }
 
 #[tokio::test]

@@ -181,7 +181,11 @@ impl Service {
     }
 
     /// Waits until a task is over, or at least runs.
-    pub(crate) async fn until(&self, id: &str, is_there: impl Fn(&artos_core::TaskRecord) -> bool) {
+    pub(crate) async fn until(
+        &self,
+        id: &str,
+        is_there: impl Fn(&artos_core::TaskRecord) -> bool + Send + Sync,
+    ) {
         let id: TaskId = id.parse().unwrap();
         let mut watch = self.runtime.client().watch(id);
         while !is_there(&watch.changed().await.unwrap().unwrap()) {}
