@@ -16,7 +16,7 @@ use crate::{
     machine::Cancelled,
     model::{ListQuery, Name, NewTask, Page, StartAt, TaskId, TaskRecord, TaskState, Timestamp},
     spawn,
-    store::{self, Found, Inserted, Part, StoreError, StoreResult, TaskStore},
+    store::{self, Found, Inserted, Part, StoreError, StoreResult, TaskStore, Transaction},
     submission::Ids,
     watch::Watch,
 };
@@ -254,14 +254,7 @@ impl Client {
             replies => replies,
         };
         let replies = replies.map_err(|_| SubmitError::NoExecutor)?.map_err(SubmitError::Store)?;
-        let resolve = |(reply, (id, key)): (Inserted, (TaskId, Option<Name>))| match reply {
-            Inserted::Created => Ok(id),
-            Inserted::Existing { id: existing, same_input: true } => Ok(existing),
-            Inserted::Existing { id: existing, same_input: false } => {
-                Err(SubmitError::IdempotencyConflict { key: key.unwrap_or("".into()), existing })
-            }
-        };
-        replies.into_iter().zip(asked).map(resolve).collect()
+        replies.into_iter().zip(asked).map(|(reply, (id, key))| resolve(reply, id, key)).collect()
     }
 
     fn committer(&self) -> Result<Arc<Committer<Inserts>>, SubmitError> {
@@ -282,6 +275,17 @@ impl Client {
 
     fn inserts(&self) -> MutexGuard<'_, Option<Arc<Committer<Inserts>>>> {
         self.shared.inserts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns the id of the task that is in the store now.
+fn resolve(reply: Inserted, id: TaskId, key: Option<Name>) -> Result<TaskId, SubmitError> {
+    match reply {
+        Inserted::Created => Ok(id),
+        Inserted::Existing { id: existing, same_input: true } => Ok(existing),
+        Inserted::Existing { id: existing, same_input: false } => {
+            Err(SubmitError::IdempotencyConflict { key: key.unwrap_or("".into()), existing })
+        }
     }
 }
 
@@ -377,6 +381,35 @@ impl<'a, T: Task> Submit<'a, T> {
             let ids = client.insert(vec![task]).await?;
             let id = ids.into_iter().next().ok_or(SubmitError::NoExecutor)?;
             Ok(Submitted { handle: TaskHandle::new(client.clone(), id), replayed: id != asked })
+        }
+    }
+}
+
+impl<'a, T: Task> Submit<'a, T> {
+    /// Submits the task within a transaction of yours, which a store of a database can join: the
+    /// task exists if and only if the transaction commits.
+    ///
+    /// The handle finds its task only after that.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Client::submit`]. After an error of the store, roll the transaction back.
+    pub fn within(
+        self,
+        mut transaction: impl Transaction + 'a,
+    ) -> impl Future<Output = Result<TaskHandle<T>, SubmitError>> + Send + 'a {
+        let client = self.client;
+        let task = self.submission.into_new_task(&client.shared.ids);
+        async move {
+            let task = task?;
+            let inserted = transaction.insert(std::slice::from_ref(&task)).await;
+            let reply = inserted.map_err(|error| SubmitError::Store(Arc::new(error)))?.pop();
+            let reply = reply.ok_or_else(|| {
+                let message = String::from("the store answered nothing to an insert");
+                SubmitError::Store(Arc::new(StoreError::Corrupt { message }))
+            })?;
+            let id = resolve(reply, task.id, task.idempotency_key)?;
+            Ok(TaskHandle::new(client.clone(), id))
         }
     }
 }

@@ -89,6 +89,17 @@ pub trait TaskStore: fmt::Debug + Send + Sync + 'static {
     fn changes(&self, topic: Topic) -> Changes;
 }
 
+/// A transaction of the user's own that a store can insert tasks in, so that they exist if and only
+/// if it commits. Only a store that shares a database with its users has such a thing.
+#[async_trait]
+pub trait Transaction: Send {
+    /// Inserts tasks as [`TaskStore::insert`] does, once the transaction commits.
+    ///
+    /// An error leaves the transaction as the database leaves it; many databases then let it do
+    /// nothing but roll back.
+    async fn insert(&mut self, tasks: &[NewTask]) -> StoreResult<Vec<Inserted>>;
+}
+
 /// A shared store is a store, so that one can be chosen at run time.
 #[async_trait]
 #[deny(clippy::missing_trait_methods)]

@@ -1,0 +1,122 @@
+//! One call to the database: a connection for just as long, a deadline, and tries on others when a
+//! connection turns out to be dead.
+
+use std::time::Duration;
+
+use artos_core::{
+    Random,
+    store::{StoreError, StoreResult},
+};
+use async_trait::async_trait;
+use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
+use tokio::time::Instant;
+
+use crate::fault::{Remedy, remedy, store_error};
+
+/// First pause before a call is tried again that stood in another's way; it doubles.
+const PAUSE: Duration = Duration::from_millis(2);
+/// Longest such pause.
+const PAUSE_MAX: Duration = Duration::from_millis(100);
+/// Tries beyond one for each connection of the pool, all of which may have died with the server.
+const TRIES: u32 = 5;
+
+/// What is done over one connection. It may be run again, also after a run whose end is unknown: it
+/// then finds out what the first run did.
+#[async_trait]
+pub(crate) trait Operation: Send {
+    /// What it answers.
+    type Answer: Send;
+
+    /// Runs it.
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Self::Answer, sqlx::Error>;
+}
+
+/// How calls are made.
+#[derive(Debug)]
+pub(crate) struct Calls {
+    pub(crate) pool: PgPool,
+    pub(crate) deadline: Duration,
+    pub(crate) random: Random,
+}
+
+impl Calls {
+    /// Runs an operation, again if need be, and gives up at the deadline.
+    pub(crate) async fn run<O: Operation>(&self, operation: O) -> StoreResult<O::Answer> {
+        self.run_within(self.deadline, operation).await
+    }
+
+    /// Runs an operation with a deadline of its own.
+    pub(crate) async fn run_within<O: Operation>(
+        &self,
+        patience: Duration,
+        mut operation: O,
+    ) -> StoreResult<O::Answer> {
+        let deadline = Instant::now() + patience;
+        let tries_max = self.pool.options().get_max_connections().saturating_add(TRIES);
+        let mut pause = PAUSE;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let attempt = self.attempt(&mut operation);
+            let error = match tokio::time::timeout_at(deadline, attempt).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    let message = format!("the database did not answer within {patience:?}");
+                    return Err(StoreError::unavailable(message));
+                }
+            };
+            match error {
+                Failed::WhileConnecting(error) => return Err(store_error(error)),
+                Failed::Running(error) => match remedy(&error) {
+                    Remedy::Reconnect if tries < tries_max => {}
+                    Remedy::Repeat if tries < tries_max => {
+                        tokio::time::sleep(pause.mul_f64(self.random.fraction())).await;
+                        pause = (pause * 2).min(PAUSE_MAX);
+                    }
+                    _ => return Err(store_error(error)),
+                },
+            }
+        }
+    }
+
+    async fn attempt<O: Operation>(&self, operation: &mut O) -> Result<O::Answer, Failed> {
+        let connection = self.pool.acquire().await.map_err(Failed::WhileConnecting)?;
+        let mut held = Held(Some(connection));
+        let Some(connection) = &mut held.0 else {
+            return Err(Failed::WhileConnecting(sqlx::Error::PoolClosed));
+        };
+        let answer = operation.run(connection).await;
+        // A server that answers, even with an error, has left its connection in good order.
+        if !matches!(&answer, Err(error) if remedy(error) == Remedy::Reconnect) {
+            held.give_back();
+        }
+        answer.map_err(Failed::Running)
+    }
+}
+
+enum Failed {
+    WhileConnecting(sqlx::Error),
+    Running(sqlx::Error),
+}
+
+/// A connection that is closed unless it is given back in good order.
+///
+/// A call that is dropped half-way leaves its connection in the middle of an answer. The pool would
+/// wait for the rest, which may never come; closing it costs one reconnect, and the pool's place is
+/// free at once.
+struct Held(Option<PoolConnection<Postgres>>);
+
+impl Held {
+    fn give_back(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(connection.detach());
+        }
+    }
+}

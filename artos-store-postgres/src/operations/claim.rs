@@ -1,0 +1,82 @@
+//! Claiming due tasks, and finding those of a claim whose answer got lost.
+
+use std::{cmp::Reverse, time::Duration};
+
+use artos_core::{
+    Timestamp,
+    store::{Claim, Claimed, Claims},
+};
+use async_trait::async_trait;
+use sqlx::{PgConnection, postgres::PgRow};
+
+use super::{limit, micros};
+use crate::{call::Operation, fault::nonsense, record::Columns, statements::Statements};
+
+/// Leases due tasks.
+pub(crate) struct ClaimDue<'a> {
+    pub(crate) statements: &'a Statements,
+    pub(crate) request: &'a Claim,
+    /// Tells this call from all others, so that what it leased can be found again.
+    pub(crate) call: i64,
+    pub(crate) has_run: bool,
+}
+
+impl ClaimDue<'_> {
+    async fn claimed_before(
+        &self,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<Claimed>, sqlx::Error> {
+        let query = self.statements.query(&self.statements.claimed_before);
+        let query = query.bind(*self.request.worker.as_uuid()).bind(self.call);
+        let rows = query.fetch_all(connection).await?;
+        rows.iter().map(|row| claimed(&mut Columns::new(row))).collect()
+    }
+}
+
+fn claimed(columns: &mut Columns<'_>) -> Result<Claimed, sqlx::Error> {
+    let record = columns.record()?;
+    let payload = columns.payload()?;
+    Ok(Claimed { record, payload: payload.ok_or_else(|| nonsense("no input".into()))? })
+}
+
+fn claims(rows: &[PgRow]) -> Result<Claims, sqlx::Error> {
+    let mut claims = Claims::default();
+    for row in rows {
+        let mut columns = Columns::new(row);
+        let now = Timestamp::from_micros(columns.next()?);
+        claims.next_due_in = columns.optional_time()?.map(|next| next.since(now));
+        if !columns.next_is_null()? {
+            claims.tasks.push(claimed(&mut columns)?);
+        }
+    }
+    Ok(claims)
+}
+
+#[async_trait]
+impl Operation for ClaimDue<'_> {
+    type Answer = Claims;
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Claims, sqlx::Error> {
+        let mut found = Claims::default();
+        if std::mem::replace(&mut self.has_run, true) {
+            found.tasks = self.claimed_before(connection).await?;
+            // Whether more is due was in the answer that got lost; the worker asks again.
+            found.next_due_in = Some(Duration::ZERO);
+        }
+        if found.tasks.is_empty() {
+            let query = self.statements.query(&self.statements.claim);
+            let query = query
+                .bind(self.request.queue.as_str())
+                .bind(limit(self.request.limit))
+                .bind(*self.request.worker.as_uuid())
+                .bind(micros(self.request.lease_for))
+                .bind(self.call);
+            found = claims(&query.fetch_all(connection).await?)?;
+        }
+        // The server answers in any order; the tasks should start in theirs.
+        found.tasks.sort_by_key(|task| {
+            (Reverse(task.record.priority), task.record.run_at, task.record.id)
+        });
+        Ok(found)
+    }
+}

@@ -1,0 +1,122 @@
+//! The statements of a store, one file each in `sql/`, with its schema filled in.
+
+use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _, SqlStr, postgres::PgArguments, query::Query};
+
+use crate::{record::COLUMNS, schema::Schema};
+
+/// The last moment a `Timestamp` can say: what is later ends there.
+const END_OF_TIME: &str = "253402207200999999";
+
+/// What time it is for a statement; it also makes sure that its commit waits for the disk.
+///
+/// A server may have `synchronous_commit` off, and a pool or a pgbouncer may hand out a connection
+/// that has. Then it is on for this one transaction. Other values promise as much or more.
+const CLOCK: &str = "clock AS MATERIALIZED (
+    SELECT {schema}.now_micros() AS now,
+        CASE current_setting('synchronous_commit')
+            WHEN 'off' THEN set_config('synchronous_commit', 'on', true)
+        END AS durable
+)";
+
+/// Whether a report of progress is of the stage the task is at.
+const FITS: &str = "b.stage IS NOT NULL AND (t.stage IS NULL OR t.stage = b.stage)";
+
+/// Whether a task has been waiting for somebody who knows its kind or stage.
+const UNKNOWN: &str = "t.failure_cause IN (7, 8)";
+
+macro_rules! statements {
+    ($($name:ident = $file:literal),* $(,)?) => {
+        /// The statements of one store.
+        #[derive(Debug)]
+        pub(crate) struct Statements {
+            $(pub(crate) $name: SqlStr,)*
+            pub(crate) list_oldest: SqlStr,
+            pub(crate) list_newest: SqlStr,
+            /// Whether a statement may be prepared for the calls after this one.
+            prepared: bool,
+        }
+
+        impl Statements {
+            pub(crate) fn new(schema: &Schema, prepared: bool) -> Self {
+                let list = include_str!("../sql/list.sql");
+                let oldest = list.replace("{after}", ">").replace("{direction}", "ASC");
+                let newest = list.replace("{after}", "<").replace("{direction}", "DESC");
+                Self {
+                    $($name: fill(schema, include_str!(concat!("../sql/", $file))),)*
+                    list_oldest: fill(schema, &oldest),
+                    list_newest: fill(schema, &newest),
+                    prepared,
+                }
+            }
+
+            /// Returns every statement with its name, so that a test can look at each.
+            #[cfg(test)]
+            pub(crate) fn all(&self) -> Vec<(&'static str, &SqlStr)> {
+                let mut all = vec![$((stringify!($name), &self.$name)),*];
+                all.push(("list_oldest", &self.list_oldest));
+                all.push(("list_newest", &self.list_newest));
+                all
+            }
+        }
+    };
+}
+
+statements! {
+    insert = "insert.sql",
+    existing = "existing.sql",
+    get = "get.sql",
+    claim = "claim.sql",
+    claimed_before = "claimed_before.sql",
+    heartbeat = "heartbeat.sql",
+    settle = "settle.sql",
+    cancel = "cancel.sql",
+    state = "state.sql",
+    rescue = "rescue.sql",
+    prune = "prune.sql",
+    count = "count.sql",
+}
+
+impl Statements {
+    /// Makes a query of one of the statements.
+    pub(crate) fn query(&self, sql: &SqlStr) -> Query<'static, Postgres, PgArguments> {
+        sqlx::query(sql.clone()).persistent(self.prepared)
+    }
+}
+
+fn fill(schema: &Schema, sql: &str) -> SqlStr {
+    let sql = without_comments(sql)
+        .replace("{new_tasks}", &without_comments(include_str!("../sql/new_tasks.sql")))
+        .replace("{matching}", &without_comments(include_str!("../sql/matching.sql")))
+        .replace("{clock}", CLOCK)
+        .replace("{record}", &record())
+        .replace("{fits}", FITS)
+        .replace("{unknown}", UNKNOWN)
+        .replace("{end_of_time}", END_OF_TIME);
+    // Only constants of this crate and a quoted identifier are in it.
+    AssertSqlSafe(schema.fill(&sql)).into_sql_str()
+}
+
+/// Leaves comments out: they are for readers of the files, not for the server's log.
+fn without_comments(sql: &str) -> String {
+    let lines = sql.lines().filter(|line| !line.trim_start().starts_with("--"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn record() -> String {
+    let columns: Vec<_> = COLUMNS.iter().map(|column| format!("t.{column}")).collect();
+    columns.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_left_to_fill_in() {
+        let statements = Statements::new(&Schema::new("odd \"name\"").unwrap(), true);
+        for (name, sql) in statements.all() {
+            assert!(!sql.as_str().contains(['{', '}']), "{name}: {}", sql.as_str());
+            assert!(sql.as_str().contains("\"odd \"\"name\"\"\".tasks"), "{name}");
+        }
+    }
+}
