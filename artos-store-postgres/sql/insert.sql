@@ -1,5 +1,9 @@
 -- Inserts a group of tasks; the answer names those that are new.
-WITH {clock},
+--
+-- A batch in which an id comes twice takes several statements; $16 is the time of the first.
+WITH clock AS MATERIALIZED (
+    SELECT COALESCE($16::bigint, {schema}.now_micros()) AS now, {durable} AS durable
+),
 wanted AS (
     SELECT *
     FROM unnest(
@@ -13,4 +17,4 @@ wanted AS (
     )
 ),
 {new_tasks}
-SELECT id FROM inserted
+SELECT inserted.id, clock.now FROM inserted CROSS JOIN clock

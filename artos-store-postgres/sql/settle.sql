@@ -3,7 +3,11 @@
 --
 -- It says what `artos_core::machine::settle` says; the outcomes are 0 advance, 1 complete, 2 retry,
 -- 3 snooze, 4 fail, 5 cancel, 6 interrupt. The causes 7 and 8 are those of an unknown kind or stage.
-WITH {clock},
+--
+-- A batch in which a task comes twice takes several statements; $34 is the time of the first.
+WITH clock AS MATERIALIZED (
+    SELECT COALESCE($34::bigint, {schema}.now_micros()) AS now, {durable} AS durable
+),
 items AS (
     SELECT *
     FROM unnest(
@@ -115,6 +119,8 @@ wanted AS (
     JOIN applied ON applied.position = n.item
 ),
 {new_tasks}
-SELECT applied.position, applied.state, applied.queue FROM applied
+SELECT clock.now, applied.position, applied.state, applied.queue
+FROM applied CROSS JOIN clock
 UNION ALL
-SELECT NULL, 0::smallint, inserted.queue FROM inserted
+SELECT clock.now, NULL, 0::smallint, inserted.queue
+FROM inserted CROSS JOIN clock

@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use artos_core::{
-    Random,
-    notify::ChangeHub,
-    store::StoreResult,
-};
+use artos_core::{Random, notify::ChangeHub, store::StoreResult};
 use sqlx::{
     ConnectOptions as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},

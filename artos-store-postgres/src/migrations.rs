@@ -162,10 +162,7 @@ pub(crate) fn check(schema: &Schema, found: i32) -> StoreResult<()> {
     }
     if found > latest() {
         let number = |version: i32| u32::try_from(version).unwrap_or(0);
-        return Err(StoreError::NewerFormat {
-            found: number(found),
-            supported: number(latest()),
-        });
+        return Err(StoreError::NewerFormat { found: number(found), supported: number(latest()) });
     }
     let message = format!(
         "the schema {:?} has version {found}, expected {}: migrate it first, or let the store do it",

@@ -1,31 +1,40 @@
 //! Splitting a batch so that no statement meets a task twice.
 //!
 //! A statement changes a row at most once. The settlements of one lease count in order, so the second
-//! of a task goes into a statement after the first's.
+//! of a task goes into a statement after the first's; and whatever comes after it in the batch goes
+//! there, too, so that follow-up tasks are inserted in the batch's order.
 
-use std::collections::HashMap;
+use std::{collections::HashSet, ops::Range};
 
 use artos_core::model::TaskId;
 
-/// Returns the positions of a batch in rounds: each is in order of ids, so that two statements at
-/// the same time lock rows in the same order, and the positions of one id are in their own order.
-pub(crate) fn rounds(ids: impl Iterator<Item = TaskId>) -> Vec<Vec<usize>> {
-    let mut seen: HashMap<TaskId, usize> = HashMap::new();
-    let mut rounds: Vec<Vec<(TaskId, usize)>> = Vec::new();
+/// Cuts a batch into rounds, one after the other, in each of which an id comes at most once.
+pub(crate) fn rounds(ids: impl Iterator<Item = TaskId>) -> Vec<Range<usize>> {
+    let mut seen = HashSet::new();
+    let mut rounds: Vec<Range<usize>> = Vec::new();
     for (position, id) in ids.enumerate() {
-        let count = seen.entry(id).or_default();
-        let round = *count;
-        *count += 1;
-        match rounds.get_mut(round) {
-            Some(positions) => positions.push((id, position)),
-            None => rounds.push(vec![(id, position)]),
+        let first = seen.insert(id);
+        match rounds.last_mut().filter(|_| first) {
+            Some(round) => round.end = position + 1,
+            None => {
+                seen.clear();
+                seen.insert(id);
+                rounds.push(position..position + 1);
+            }
         }
     }
-    let in_order = |mut round: Vec<(TaskId, usize)>| {
-        round.sort_unstable();
-        round.into_iter().map(|(_, position)| position).collect()
-    };
-    rounds.into_iter().map(in_order).collect()
+    rounds
+}
+
+/// Returns the positions of a round in the order of their ids, so that two statements at the same
+/// time lock rows in the same order.
+pub(crate) fn in_order_of_ids(
+    round: Range<usize>,
+    id: impl Fn(usize) -> Option<TaskId>,
+) -> Vec<usize> {
+    let mut positions: Vec<usize> = round.collect();
+    positions.sort_unstable_by_key(|position| id(*position));
+    positions
 }
 
 #[cfg(test)]
@@ -33,11 +42,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_is_in_each_round_once_and_rounds_are_sorted() {
+    fn a_task_is_in_each_round_once() {
         let id = |number| TaskId::from_uuid(uuid::Uuid::from_u128(number));
         let batch = [7, 3, 7, 5, 7, 3].map(id);
-        let expected: Vec<Vec<usize>> = vec![vec![1, 3, 0], vec![5, 2], vec![4]];
-        assert_eq!(rounds(batch.into_iter()), expected);
+        assert_eq!(rounds(batch.into_iter()), [0..2, 2..4, 4..6]);
         assert!(rounds(std::iter::empty()).is_empty());
+        let at = |position: usize| batch.get(position).copied();
+        assert_eq!(in_order_of_ids(0..2, at), [1, 0]);
+        assert_eq!(in_order_of_ids(4..6, at), [5, 4]);
     }
 }

@@ -7,16 +7,17 @@ use crate::{record::COLUMNS, schema::Schema};
 /// The last moment a `Timestamp` can say: what is later ends there.
 const END_OF_TIME: &str = "253402207200999999";
 
-/// What time it is for a statement; it also makes sure that its commit waits for the disk.
+/// Makes sure that the commit of a statement waits for the disk.
 ///
 /// A server may have `synchronous_commit` off, and a pool or a pgbouncer may hand out a connection
 /// that has. Then it is on for this one transaction. Other values promise as much or more.
-const CLOCK: &str = "clock AS MATERIALIZED (
-    SELECT {schema}.now_micros() AS now,
-        CASE current_setting('synchronous_commit')
-            WHEN 'off' THEN set_config('synchronous_commit', 'on', true)
-        END AS durable
-)";
+const DURABLE: &str = "CASE current_setting('synchronous_commit')
+    WHEN 'off' THEN set_config('synchronous_commit', 'on', true)
+END";
+
+/// What time it is for a statement; the statements that take part in a longer call have their own.
+const CLOCK: &str =
+    "clock AS MATERIALIZED (SELECT {schema}.now_micros() AS now, {durable} AS durable)";
 
 /// Whether a report of progress is of the stage the task is at.
 const FITS: &str = "b.stage IS NOT NULL AND (t.stage IS NULL OR t.stage = b.stage)";
@@ -88,6 +89,7 @@ fn fill(schema: &Schema, sql: &str) -> SqlStr {
         .replace("{new_tasks}", &without_comments(include_str!("../sql/new_tasks.sql")))
         .replace("{matching}", &without_comments(include_str!("../sql/matching.sql")))
         .replace("{clock}", CLOCK)
+        .replace("{durable}", DURABLE)
         .replace("{record}", &record())
         .replace("{fits}", FITS)
         .replace("{unknown}", UNKNOWN)

@@ -155,9 +155,10 @@ impl TaskStore for PostgresStore {
     async fn heartbeat(&self, lease_for: Duration, beats: &[Beat]) -> StoreResult<Vec<Pulse>> {
         let statements = &self.shared.statements;
         let pulses = self.shared.calls.run(Heartbeat { statements, lease_for, beats }).await?;
-        let heard = beats.iter().zip(&pulses).filter(|(beat, pulse)| {
-            beat.progress.is_some() && **pulse != Pulse::Lost
-        });
+        let heard = beats
+            .iter()
+            .zip(&pulses)
+            .filter(|(beat, pulse)| beat.progress.is_some() && **pulse != Pulse::Lost);
         let tasks = heard.map(|(beat, _)| beat.lease.task_id).collect();
         self.publish(News { tasks, ..News::default() });
         Ok(pulses)

@@ -129,7 +129,12 @@ impl Server {
     /// [`ServerError`] says what `pg_ctl` said.
     pub fn stop(&self) -> Result<(), ServerError> {
         let mut stop = command(&self.programs, "pg_ctl", self.user);
-        run(stop.arg("-D").arg(self.folder.path().join("data")).args(["-w", "-m", "immediate", "stop"]))
+        run(stop.arg("-D").arg(self.folder.path().join("data")).args([
+            "-w",
+            "-m",
+            "immediate",
+            "stop",
+        ]))
     }
 
     /// Starts the server again where it was.

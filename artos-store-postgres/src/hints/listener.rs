@@ -5,9 +5,7 @@
 use std::time::Duration;
 
 use artos_core::{Random, notify::ChangeHub};
-use sqlx::{
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
-};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use super::wire;
 

@@ -3,11 +3,7 @@
 //! A payload is a letter and a JSON object. Of a task's id only six bytes travel, so that a notification
 //! can name a thousand tasks; two tasks that share them wake each other's waiters for nothing.
 
-use artos_core::{
-    Name,
-    model::TaskId,
-    notify::Topic,
-};
+use artos_core::{Name, model::TaskId, notify::Topic};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

@@ -11,7 +11,12 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{item, message, micros, position};
-use crate::{call::Operation, record::Columns, rounds::rounds, statements::Statements};
+use crate::{
+    call::Operation,
+    record::Columns,
+    rounds::{in_order_of_ids, rounds},
+    statements::Statements,
+};
 
 /// Extends leases.
 pub(crate) struct Heartbeat<'a> {
@@ -27,6 +32,8 @@ impl Operation for Heartbeat<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Vec<Pulse>, sqlx::Error> {
         let mut answers = vec![Pulse::Lost; self.beats.len()];
         for round in rounds(self.beats.iter().map(|beat| beat.lease.task_id)) {
+            let id = |at: usize| self.beats.get(at).map(|beat| beat.lease.task_id);
+            let round = in_order_of_ids(round, id);
             let beats = || round.iter().filter_map(|position| self.beats.get(*position));
             let reports = || beats().map(|beat| beat.progress.as_ref());
             let column = |of: fn(&Progress) -> i64| -> Vec<Option<i64>> {
@@ -41,7 +48,9 @@ impl Operation for Heartbeat<'_> {
                 reports().map(|report| report.map(|report| i16::from(report.percent))).collect();
             let messages: Vec<_> =
                 reports().map(|report| report.map(|report| message(&report.message))).collect();
-            let query = self.statements.query(&self.statements.heartbeat)
+            let query = self
+                .statements
+                .query(&self.statements.heartbeat)
                 .bind(micros(self.lease_for))
                 .bind(positions)
                 .bind(ids)

@@ -1,17 +1,19 @@
 //! Inserting tasks: one statement for all, and another for those that were there.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
-use artos_core::{
-    model::{NewTask, TaskId},
-    store::Inserted,
-};
+use artos_core::{model::NewTask, store::Inserted};
 use async_trait::async_trait;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{item, new_tasks::NewTasks, position};
-use crate::{call::Operation, digest::key_digest, record::Columns, statements::Statements};
+use crate::{
+    call::Operation, digest::key_digest, record::Columns, rounds::rounds, statements::Statements,
+};
+
+/// How often what stands in the way of a task may be gone by the time it is looked at.
+const LOOKS_MAX: usize = 10;
 
 /// Inserts a batch of tasks.
 pub(crate) struct Insert<'a> {
@@ -19,39 +21,50 @@ pub(crate) struct Insert<'a> {
     pub(crate) tasks: &'a [NewTask],
     /// One for each task, filled as they come; what is known is not asked again.
     pub(crate) answers: Vec<Option<Inserted>>,
+    /// The time of the batch, as its first statement tells it.
+    now: Option<i64>,
 }
 
 impl<'a> Insert<'a> {
     pub(crate) fn new(statements: &'a Statements, tasks: &'a [NewTask]) -> Self {
-        Self { statements, tasks, answers: vec![None; tasks.len()] }
+        Self { statements, tasks, answers: vec![None; tasks.len()], now: None }
     }
 
-    fn open(&self) -> Vec<usize> {
-        let open = self.answers.iter().enumerate().filter(|(_, answer)| answer.is_none());
-        open.map(|(position, _)| position).collect()
+    /// Returns which tasks of a round are not answered yet.
+    fn open(&self, round: &Range<usize>) -> Vec<usize> {
+        let is_open = |position: &usize| self.answers.get(*position).is_some_and(Option::is_none);
+        round.clone().filter(is_open).collect()
     }
 
-    async fn insert(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let open = self.open();
+    async fn insert(
+        &mut self,
+        connection: &mut PgConnection,
+        open: &[usize],
+    ) -> Result<(), sqlx::Error> {
         let tasks: NewTasks<'_> = open.iter().filter_map(|open| self.tasks.get(*open)).collect();
-        let query = tasks.bind(self.statements.query(&self.statements.insert));
-        let rows = query.fetch_all(&mut *connection).await?;
-        let created = rows.iter().map(|row| Columns::new(row).id());
-        let mut created = created.collect::<Result<HashSet<TaskId>, _>>()?;
-        for (task, answer) in self.tasks.iter().zip(&mut self.answers) {
-            // Of an id that comes twice, the first was inserted.
-            if answer.is_none() && created.remove(&task.id) {
+        let query = tasks.bind(self.statements.query(&self.statements.insert)).bind(self.now);
+        let mut created = HashSet::new();
+        for row in query.fetch_all(&mut *connection).await? {
+            let mut columns = Columns::new(&row);
+            created.insert(columns.id()?);
+            self.now = Some(columns.next()?);
+        }
+        for position in open {
+            let id = self.tasks.get(*position).map(|task| task.id);
+            if let Some(answer) = self.answers.get_mut(*position)
+                && id.is_some_and(|id| created.contains(&id))
+            {
                 *answer = Some(Inserted::Created);
             }
         }
         Ok(())
     }
 
-    async fn look_up(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-        let open = self.open();
-        if open.is_empty() {
-            return Ok(());
-        }
+    async fn look_up(
+        &mut self,
+        connection: &mut PgConnection,
+        open: &[usize],
+    ) -> Result<(), sqlx::Error> {
         let asked = || open.iter().filter_map(|open| self.tasks.get(*open));
         let positions: Vec<i64> = open.iter().map(|open| position(*open)).collect();
         let ids: Vec<Uuid> = asked().map(|task| *task.id.as_uuid()).collect();
@@ -62,8 +75,7 @@ impl<'a> Insert<'a> {
         for row in query.fetch_all(connection).await? {
             let mut columns = Columns::new(&row);
             let answer = item(&mut self.answers, columns.next()?)?;
-            *answer =
-                Some(Inserted::Existing { id: columns.id()?, same_input: columns.next()? });
+            *answer = Some(Inserted::Existing { id: columns.id()?, same_input: columns.next()? });
         }
         Ok(())
     }
@@ -74,15 +86,32 @@ impl Operation for Insert<'_> {
     type Answer = Vec<Inserted>;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Vec<Inserted>, sqlx::Error> {
-        loop {
-            if !self.open().is_empty() {
-                self.insert(connection).await?;
-            }
-            self.look_up(connection).await?;
-            // What stood in the way may have been pruned before it was looked at.
-            if self.answers.iter().all(Option::is_some) {
-                return Ok(std::mem::take(&mut self.answers).into_iter().flatten().collect());
+        for round in rounds(self.tasks.iter().map(|task| task.id)) {
+            let mut looks = 0;
+            loop {
+                let open = self.open(&round);
+                if open.is_empty() {
+                    break;
+                }
+                if looks == LOOKS_MAX {
+                    return Err(unseen());
+                }
+                looks += 1;
+                self.insert(connection, &open).await?;
+                let there = self.open(&round);
+                if !there.is_empty() {
+                    self.look_up(connection, &there).await?;
+                }
+                // What stood in the way may have been pruned before it was looked at.
             }
         }
+        Ok(std::mem::take(&mut self.answers).into_iter().flatten().collect())
     }
+}
+
+/// A transaction that sees the database as it was cannot find what was committed since.
+fn unseen() -> sqlx::Error {
+    let message = "a task with the same id or idempotency key stands in the way, and this \
+                   transaction cannot see it: use one that is READ COMMITTED";
+    sqlx::Error::Encode(message.into())
 }

@@ -2,9 +2,7 @@
 //!
 //! These statements are planned for each call: which index is right depends on what is asked for.
 
-use artos_core::model::{
-    Cursor, Filter, ListOrder, ListQuery, Name, Page, StateCounts, TaskState,
-};
+use artos_core::model::{Cursor, Filter, ListOrder, ListQuery, Name, Page, StateCounts, TaskState};
 use async_trait::async_trait;
 use sqlx::{PgConnection, Postgres, SqlStr, postgres::PgArguments, query::Query};
 

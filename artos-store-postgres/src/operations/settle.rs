@@ -16,7 +16,12 @@ use uuid::Uuid;
 use super::{
     get::Get, heartbeat::epoch, item, message, micros, new_tasks::NewTasks, position, text,
 };
-use crate::{call::Operation, numbers::Numbered as _, record::Columns, rounds::rounds};
+use crate::{
+    call::Operation,
+    numbers::Numbered as _,
+    record::Columns,
+    rounds::{in_order_of_ids, rounds},
+};
 use crate::{hints::News, statements::Statements};
 
 /// Ends attempts.
@@ -27,6 +32,8 @@ pub(crate) struct Settle<'a> {
     /// no longer be told from a late one once the next outcome of its lease was applied, too.
     pub(crate) answers: Vec<Option<Settled>>,
     pub(crate) news: &'a mut News,
+    /// The time of the batch, as its first statement tells it.
+    now: Option<i64>,
 }
 
 impl<'a> Settle<'a> {
@@ -35,7 +42,7 @@ impl<'a> Settle<'a> {
         settlements: &'a [Settlement],
         news: &'a mut News,
     ) -> Self {
-        Self { statements, settlements, answers: vec![None; settlements.len()], news }
+        Self { statements, settlements, answers: vec![None; settlements.len()], news, now: None }
     }
 
     /// Settles what is still open of a round.
@@ -65,9 +72,10 @@ impl<'a> Settle<'a> {
         open: &[usize],
     ) -> Result<(), sqlx::Error> {
         let items = Items::new(self.settlements, open);
-        let query = items.bind(self.statements.query(&self.statements.settle));
+        let query = items.bind(self.statements.query(&self.statements.settle)).bind(self.now);
         for row in query.fetch_all(connection).await? {
             let mut columns = Columns::new(&row);
+            self.now = Some(columns.next()?);
             let applied: Option<i64> = columns.next()?;
             let state: TaskState = columns.numbered()?;
             if let Some(applied) = applied {
@@ -119,8 +127,10 @@ impl Operation for Settle<'_> {
     type Answer = Vec<Settled>;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Vec<Settled>, sqlx::Error> {
-        for round in rounds(self.settlements.iter().map(|one| one.lease.task_id)) {
-            self.settle(connection, &round).await?;
+        let settlements = self.settlements;
+        for round in rounds(settlements.iter().map(|one| one.lease.task_id)) {
+            let id = |at: usize| settlements.get(at).map(|one| one.lease.task_id);
+            self.settle(connection, &in_order_of_ids(round, id)).await?;
         }
         Ok(self.answers.iter().flatten().copied().collect())
     }
@@ -153,14 +163,19 @@ struct Items<'a> {
 impl<'a> Items<'a> {
     fn new(settlements: &'a [Settlement], open: &[usize]) -> Self {
         let mut items = Self::default();
+        // Rows are locked in the order of ids; follow-up tasks are inserted in that of the batch.
+        let mut in_batch = open.to_vec();
+        in_batch.sort_unstable();
+        for at in in_batch {
+            for follow_up in settlements.get(at).iter().flat_map(|one| &one.follow_ups) {
+                items.follow_ups.push(follow_up);
+                items.owners.push(position(at));
+            }
+        }
         for at in open {
             let Some(settlement) = settlements.get(*at) else {
                 continue;
             };
-            for follow_up in &settlement.follow_ups {
-                items.follow_ups.push(follow_up);
-                items.owners.push(position(*at));
-            }
             items.positions.push(position(*at));
             items.ids.push(*settlement.lease.task_id.as_uuid());
             items.epochs.push(epoch(settlement.lease.epoch.0));
@@ -207,10 +222,7 @@ impl<'a> Items<'a> {
         self.failure_messages.push(failure.map(|failure| message(&failure.message)));
     }
 
-    fn bind<'q>(
-        self,
-        query: Query<'q, Postgres, PgArguments>,
-    ) -> Query<'q, Postgres, PgArguments>
+    fn bind<'q>(self, query: Query<'q, Postgres, PgArguments>) -> Query<'q, Postgres, PgArguments>
     where
         'a: 'q,
     {
