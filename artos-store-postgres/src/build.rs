@@ -110,8 +110,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// Neither sends nor hears hints through the database, which saves a connection. Work that other
-    /// processes submit then waits for the runtime's next look, 15 seconds at most by default.
+    /// Neither sends nor hears hints through the database, which saves a connection. Work that
+    /// other processes submit then waits for the runtime's next look, 15 seconds at most by default.
     pub const fn without_notifications(mut self) -> Self {
         self.notifications = false;
         self
@@ -130,9 +130,9 @@ impl PostgresStoreBuilder {
     ///
     /// # Errors
     ///
-    /// * [`Unavailable`](artos_core::store::StoreError::Unavailable): the database cannot be reached.
-    /// * [`NewerFormat`](artos_core::store::StoreError::NewerFormat): a newer version migrated the schema.
-    /// * [`Invalid`](artos_core::store::StoreError::Invalid): the address or the schema's name makes no sense, this
+    /// * [`Unavailable`](StoreError::Unavailable): the database cannot be reached.
+    /// * [`NewerFormat`](StoreError::NewerFormat): a newer version migrated the schema.
+    /// * [`Invalid`](StoreError::Invalid): the address or the schema's name makes no sense, this
     ///   role may not do what it has to, or the schema is older and is not to be migrated.
     ///
     /// # Panics

@@ -165,7 +165,7 @@ pub(crate) fn check(schema: &Schema, found: i32) -> StoreResult<()> {
         return Err(StoreError::NewerFormat { found: number(found), supported: number(latest()) });
     }
     let message = format!(
-        "the schema {:?} has version {found}, expected {}: migrate it first, or let the store do it",
+        "the schema {:?} has version {found}, expected {}: migrate it, or let the store do so",
         schema.name(),
         latest()
     );

@@ -1,8 +1,8 @@
 //! Splitting a batch so that no statement meets a task twice.
 //!
-//! A statement changes a row at most once. The settlements of one lease count in order, so the second
-//! of a task goes into a statement after the first's; and whatever comes after it in the batch goes
-//! there, too, so that follow-up tasks are inserted in the batch's order.
+//! A statement changes a row at most once. The settlements of one lease count in order, so the
+//! second of a task goes into a statement after the first's; and whatever comes after it in the
+//! batch goes there, too, so that follow-up tasks are inserted in the batch's order.
 
 use std::{collections::HashSet, ops::Range};
 

@@ -85,7 +85,8 @@ impl PostgresStore {
     /// # #[derive(serde::Serialize, serde::Deserialize)]
     /// # struct SendReceipt { order: i64 }
     /// # impl Task for SendReceipt { const KIND: &'static str = "receipt.send"; type Output = (); }
-    /// # async fn order(pool: sqlx::PgPool, store: PostgresStore) -> Result<(), Box<dyn std::error::Error>> {
+    /// # type Outcome = Result<(), Box<dyn std::error::Error>>;
+    /// # async fn order(pool: sqlx::PgPool, store: PostgresStore) -> Outcome {
     /// let client = Client::new(store.clone());
     /// let mut transaction = pool.begin().await?;
     /// sqlx::query("INSERT INTO orders (id) VALUES (7)").execute(&mut *transaction).await?;

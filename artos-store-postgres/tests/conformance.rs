@@ -1,7 +1,5 @@
 //! The Postgres store keeps the contract.
 
-#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
-
 mod fixture;
 
 use std::{sync::Arc, time::Duration};
@@ -21,7 +19,7 @@ struct PostgresHarness {
 impl PostgresHarness {
     async fn new() -> Self {
         let schema = Schema::new();
-        let store = schema.builder().connect().await.unwrap();
+        let store = schema.connect().await;
         Self { store: Arc::new(store), schema }
     }
 }
@@ -41,4 +39,4 @@ impl Harness for PostgresHarness {
     }
 }
 
-store_tests!(|| PostgresHarness::new());
+store_tests!(PostgresHarness::new);

@@ -67,7 +67,7 @@ impl Server {
         Self::start_with(durability, &[])
     }
 
-    /// Does what [`start`](Self::start) does, with settings of your own such as `max_connections=20`.
+    /// Does what [`start`](Self::start) does, with settings of your own, `work_mem=8MB` for example.
     ///
     /// # Errors
     ///

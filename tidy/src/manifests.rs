@@ -22,6 +22,7 @@ const ANY_LIBRARY: &[&str] = &[
     "artos-store-memory",
     "artos-store-sled",
     "artos-store-postgres",
+    "artos-test-postgres",
     "document-service",
 ];
 
@@ -34,7 +35,12 @@ const ARROWS: &[Arrows] = &[
     Arrows { package: "artos-store-conformance", uses: CORE, tests_use: &["artos-store-memory"] },
     Arrows { package: "artos-store-memory", uses: CORE, tests_use: &["artos-store-conformance"] },
     Arrows { package: "artos-store-sled", uses: CORE, tests_use: &["artos-store-conformance"] },
-    Arrows { package: "artos-store-postgres", uses: CORE, tests_use: &["artos-store-conformance"] },
+    Arrows {
+        package: "artos-store-postgres",
+        uses: CORE,
+        tests_use: &["artos-store-conformance", "artos-test-postgres"],
+    },
+    Arrows { package: "artos-test-postgres", uses: &[], tests_use: &[] },
     Arrows { package: "artos-sled", uses: &["artos-core", "artos-store-sled"], tests_use: &[] },
     Arrows {
         package: "artos-http",

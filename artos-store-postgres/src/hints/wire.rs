@@ -1,7 +1,7 @@
 //! What a notification says: who sent it, and what changed.
 //!
-//! A payload is a letter and a JSON object. Of a task's id only six bytes travel, so that a notification
-//! can name a thousand tasks; two tasks that share them wake each other's waiters for nothing.
+//! Of a task's id only six bytes travel, so that a notification can name hundreds of tasks; two
+//! tasks that share them wake each other's waiters for nothing.
 
 use artos_core::{Name, model::TaskId, notify::Topic};
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
