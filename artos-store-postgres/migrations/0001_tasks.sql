@@ -84,8 +84,9 @@ CREATE INDEX tasks_state ON {schema}.tasks (state, id);
 -- For prunes.
 CREATE INDEX tasks_finished ON {schema}.tasks (state, finished_at) WHERE finished_at IS NOT NULL;
 -- For listings.
-CREATE INDEX tasks_kind ON {schema}.tasks (kind, id);
-CREATE INDEX tasks_tenant ON {schema}.tasks (tenant, id) WHERE tenant IS NOT NULL;
+CREATE INDEX tasks_kind ON {schema}.tasks (kind, id) INCLUDE (state);
+CREATE INDEX tasks_tenant ON {schema}.tasks (tenant, id) INCLUDE (state, kind)
+    WHERE tenant IS NOT NULL;
 -- At most one task for each idempotency key.
 CREATE UNIQUE INDEX tasks_key ON {schema}.tasks (key_digest) WHERE key_digest IS NOT NULL;
 

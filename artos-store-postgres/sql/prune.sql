@@ -1,4 +1,5 @@
--- Deletes up to $3 tasks that ended in one of the states $1, each with its own retention in $2.
+-- Deletes up to $3 tasks, 1,000 at most, that ended in one of the states $1, each with its own
+-- retention in $2.
 WITH {clock},
 old AS MATERIALIZED (
     SELECT first.id
@@ -6,19 +7,29 @@ old AS MATERIALIZED (
         SELECT t.id FROM {schema}.tasks AS t
         WHERE t.state = r.state AND t.finished_at <= (SELECT clock.now FROM clock) - r.keep
         ORDER BY t.finished_at
-        LIMIT $3
+        LIMIT 1000
         FOR UPDATE SKIP LOCKED
     ) AS first
     LIMIT $3
 ),
 pruned AS (
-    DELETE FROM {schema}.tasks AS t USING old WHERE t.id = old.id
+    DELETE FROM {schema}.tasks AS t WHERE t.id = ANY (ARRAY(SELECT old.id FROM old))
     RETURNING t.id, t.labels
 ),
 unlabelled AS (
+    -- Looked up one by one, which OFFSET 0 insists on. Labels never change, so neither do their
+    -- places.
     DELETE FROM {schema}.labels AS l
-    USING pruned CROSS JOIN LATERAL jsonb_each_text(pruned.labels) AS label
-    WHERE pruned.labels IS NOT NULL
-        AND l.key = label.key AND l.value = label.value AND l.id = pruned.id
+    WHERE l.ctid = ANY (ARRAY(
+        SELECT place.ctid
+        FROM pruned
+        CROSS JOIN LATERAL jsonb_each_text(pruned.labels) AS label
+        CROSS JOIN LATERAL (
+            SELECT o.ctid FROM {schema}.labels AS o
+            WHERE o.key = label.key AND o.value = label.value AND o.id = pruned.id
+            OFFSET 0
+        ) AS place
+        WHERE pruned.labels IS NOT NULL
+    ))
 )
 SELECT count(*) FROM pruned

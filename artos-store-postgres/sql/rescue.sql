@@ -29,13 +29,13 @@ rescued AS (
         lease_until = NULL,
         revision = t.revision + 1,
         updated_at = clock.now
-    FROM lapsed CROSS JOIN clock
-    WHERE t.id = lapsed.id
+    FROM clock
+    WHERE t.id = ANY (ARRAY(SELECT lapsed.id FROM lapsed))
     RETURNING t.id, t.state, t.queue
 ),
 next AS (
     SELECT min(t.lease_until) AS lease_until FROM {schema}.tasks AS t
-    WHERE t.state = 1 AND t.id NOT IN (SELECT lapsed.id FROM lapsed)
+    WHERE t.state = 1 AND t.id <> ALL (ARRAY(SELECT lapsed.id FROM lapsed))
 )
 SELECT clock.now, next.lease_until, rescued.*
 FROM clock CROSS JOIN next LEFT JOIN rescued ON true

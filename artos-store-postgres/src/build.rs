@@ -175,6 +175,8 @@ impl PostgresStoreBuilder {
             options = options.options([
                 ("statement_timeout", patience(self.deadline)),
                 ("lock_timeout", patience(self.deadline / 2)),
+                // Compiling a statement takes longer than running it, and longer than all else.
+                ("jit", String::from("off")),
                 ("idle_in_transaction_session_timeout", patience(self.deadline)),
             ]);
         } else {

@@ -25,6 +25,8 @@ mod hints;
 pub mod migrations;
 mod numbers;
 mod operations;
+#[cfg(test)]
+mod plans;
 mod record;
 mod rounds;
 mod schema;

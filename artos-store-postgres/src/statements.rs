@@ -75,6 +75,7 @@ statements! {
     rescue = "rescue.sql",
     prune = "prune.sql",
     count = "count.sql",
+    count_states = "count_states.sql",
 }
 
 impl Statements {

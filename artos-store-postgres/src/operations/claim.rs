@@ -12,6 +12,9 @@ use sqlx::{PgConnection, postgres::PgRow};
 use super::{limit, micros};
 use crate::{call::Operation, fault::nonsense, record::Columns, statements::Statements};
 
+/// Most tasks that one statement leases; `claim.sql` knows of it.
+const CLAIM_STEP: usize = 1_000;
+
 /// Leases due tasks.
 pub(crate) struct ClaimDue<'a> {
     pub(crate) statements: &'a Statements,
@@ -63,15 +66,20 @@ impl Operation for ClaimDue<'_> {
             // Whether more is due was in the answer that got lost; the worker asks again.
             found.next_due_in = Some(Duration::ZERO);
         }
-        if found.tasks.is_empty() {
+        let mut is_open = found.tasks.is_empty();
+        while is_open {
+            let asked = (self.request.limit - found.tasks.len()).min(CLAIM_STEP);
             let query = self.statements.query(&self.statements.claim);
             let query = query
                 .bind(self.request.queue.as_str())
-                .bind(limit(self.request.limit))
+                .bind(limit(asked))
                 .bind(*self.request.worker.as_uuid())
                 .bind(micros(self.request.lease_for))
                 .bind(self.call);
-            found = claims(&query.fetch_all(connection).await?)?;
+            let more = claims(&query.fetch_all(&mut *connection).await?)?;
+            is_open = asked > 0 && more.tasks.len() == asked && asked == CLAIM_STEP;
+            found.tasks.extend(more.tasks);
+            found.next_due_in = more.next_due_in;
         }
         // The server answers in any order; the tasks should start in theirs.
         found.tasks.sort_by_key(|task| {

@@ -4,7 +4,7 @@
 
 use artos_core::model::{Cursor, Filter, ListOrder, ListQuery, Name, Page, StateCounts, TaskState};
 use async_trait::async_trait;
-use sqlx::{PgConnection, Postgres, SqlStr, postgres::PgArguments, query::Query};
+use sqlx::{Connection as _, PgConnection, Postgres, SqlStr, postgres::PgArguments, query::Query};
 
 use super::{limit, new_tasks::label_objects, text};
 use crate::{call::Operation, numbers::Numbered as _, record::Columns, statements::Statements};
@@ -53,9 +53,26 @@ impl List<'_> {
     }
 
     async fn counts(&self, connection: &mut PgConnection) -> Result<StateCounts, sqlx::Error> {
-        let query = filtered(&self.statements.count, &self.query.filter);
+        let filter = &self.query.filter;
+        let rest = Filter { states: Vec::new(), ..filter.clone() };
+        let rows = if rest == Filter::default() {
+            let states = if filter.states.is_empty() { &TaskState::ALL } else { &*filter.states };
+            let states: Vec<i16> = states.iter().map(|state| state.number()).collect();
+            let query = self.statements.query(&self.statements.count_states);
+            query.bind(states).fetch_all(connection).await?
+        } else {
+            // What matches is counted in an index, even if reading the whole table were as fast now:
+            // that would put everything else out of the server's cache.
+            let mut transaction = connection.begin().await?;
+            let setting = "SELECT set_config('enable_seqscan', 'off', true)";
+            sqlx::query(setting).persistent(false).execute(&mut *transaction).await?;
+            let query = filtered(&self.statements.count, filter);
+            let rows = query.fetch_all(&mut *transaction).await?;
+            transaction.commit().await?;
+            rows
+        };
         let mut counts = StateCounts::default();
-        for row in query.fetch_all(connection).await? {
+        for row in rows {
             let mut columns = Columns::new(&row);
             let state: TaskState = columns.numbered()?;
             let count: i64 = columns.next()?;

@@ -1,0 +1,162 @@
+//! What the server makes of the statements when there are a million tasks: no statement may read a
+//! whole table, or sort what waits.
+
+use artos_core::Random;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
+
+use crate::{migrations, schema::Schema, statements::Statements};
+
+/// Fills the tables: half of the tasks wait, a few run, and the rest have ended; there are two
+/// priorities, a rare kind, tenants, and a label for one task in a thousand.
+const FILL: &str = "
+    INSERT INTO {schema}.tasks (
+        created_at, stage_entered_at, run_at, updated_at, epoch, id, state, priority, kind, queue,
+        tenant, labels, started_at, finished_at, lease_worker, lease_until, input, output
+    )
+    SELECT n, n, n, n, 1, lpad(to_hex(n), 32, '0')::uuid, s.state, n % 2,
+        CASE WHEN n % 5000 = 0 THEN 'rare' ELSE 'common' END, 'default',
+        CASE WHEN n % 10 = 0 THEN 'tenant-' || n % 1000 END,
+        CASE WHEN n % 1000 = 0 THEN '{\"a\": \"b\"}'::jsonb END,
+        CASE WHEN s.state > 0 THEN n END, CASE WHEN s.state > 1 THEN n END,
+        CASE WHEN s.state = 1 THEN gen_random_uuid() END, CASE WHEN s.state = 1 THEN n END,
+        '{}', CASE WHEN s.state = 2 THEN 'null'::bytea END
+    FROM generate_series(1, 1000000) AS n CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN n % 2 = 0 THEN 0 WHEN n % 4001 = 0 THEN 1 WHEN n % 101 = 0 THEN 3
+            WHEN n % 1009 = 0 THEN 4 ELSE 2
+        END AS state
+    ) AS s;
+    INSERT INTO {schema}.labels (key, value, id)
+    SELECT 'a', 'b', id FROM {schema}.tasks WHERE labels IS NOT NULL
+    UNION ALL
+    SELECT 'order', n::text, lpad(to_hex(n), 32, '0')::uuid FROM generate_series(1, 100000) AS n;
+";
+
+/// Rows that a plan may sort: a batch, or what a rare filter leaves, but no backlog.
+const SORTED_ROWS_MAX: f64 = 20_000.0;
+
+/// Listings as they are asked for: states, kinds, queue, tenant, label, after.
+const LISTINGS: [&str; 9] = [
+    "NULL, NULL, NULL, NULL, NULL, NULL, NULL",
+    "'{0}', NULL, NULL, NULL, NULL, NULL, NULL",
+    "'{1}', NULL, NULL, NULL, NULL, NULL, NULL",
+    "'{3}', NULL, NULL, NULL, NULL, NULL, NULL",
+    "NULL, '{rare}', NULL, NULL, NULL, NULL, NULL",
+    "NULL, '{common}', NULL, NULL, NULL, NULL, NULL",
+    "NULL, NULL, NULL, 'tenant-10', NULL, NULL, NULL",
+    "'{2}', '{common}', NULL, 'tenant-10', NULL, NULL, NULL",
+    "NULL, NULL, NULL, NULL, 'a', 'b', '{\"{\\\"a\\\": \\\"b\\\"}\"}'",
+];
+
+struct Million {
+    connection: PgConnection,
+    schema: Schema,
+}
+
+impl Million {
+    async fn new() -> Self {
+        let name = Random::from_entropy().worker_id().as_uuid().simple().to_string();
+        let schema = Schema::new(&format!("artos_test_{name}")).unwrap();
+        let mut connection = PgConnection::connect(artos_test_postgres::url()).await.unwrap();
+        // At least as much of the file system's cache as any server with a million tasks has.
+        let setup = migrations::sql(schema.name(), 0).unwrap() + &schema.fill(FILL);
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(setup))).await.unwrap();
+        for table in ["tasks", "labels"] {
+            let vacuum = schema.fill(&format!("VACUUM (ANALYZE) {{schema}}.{table}"));
+            connection.execute(sqlx::raw_sql(AssertSqlSafe(vacuum))).await.unwrap();
+        }
+        Self { connection, schema }
+    }
+
+    /// Explains a statement as the server plans it in this mode, for these arguments.
+    async fn explain(&mut self, name: &str, sql: &str, mode: &str, arguments: &str) -> Vec<String> {
+        let arguments = if arguments.is_empty() { String::new() } else { format!("({arguments})") };
+        // The store counts without sequential scans, too.
+        let scan = if name == "count" { "off" } else { "on" };
+        let prepare = format!(
+            "SET enable_seqscan = {scan}; SET plan_cache_mode = {mode}; DEALLOCATE ALL;
+             PREPARE looked_at AS {sql}"
+        );
+        self.connection.execute(sqlx::raw_sql(AssertSqlSafe(prepare))).await.unwrap();
+        let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE looked_at {arguments}");
+        let explain = sqlx::raw_sql(AssertSqlSafe(explain));
+        let row = self.connection.fetch_one(explain).await.unwrap();
+        let plan: serde_json::Value = serde_json::from_str(row.get_unchecked(0)).unwrap();
+        let mut findings = Vec::new();
+        look_at(&plan, &mut findings);
+        findings.into_iter().map(|found| format!("{name} ({arguments}): {found}")).collect()
+    }
+}
+
+/// Looks for what must not be in a plan, through all of its nodes.
+fn look_at(node: &serde_json::Value, findings: &mut Vec<String>) {
+    match node {
+        serde_json::Value::Array(nodes) => nodes.iter().for_each(|node| look_at(node, findings)),
+        serde_json::Value::Object(fields) => {
+            let text = |name: &str| fields.get(name).and_then(|value| value.as_str());
+            let rows = fields.get("Plan Rows").and_then(serde_json::Value::as_f64).unwrap_or(0.0);
+            match text("Node Type") {
+                Some("Seq Scan") => {
+                    let table = text("Relation Name").unwrap_or_default();
+                    findings.push(format!("reads all of {table}"));
+                }
+                Some(sort) if sort.contains("Sort") && rows > SORTED_ROWS_MAX => {
+                    findings.push(format!("sorts {rows} rows"));
+                }
+                _ => {}
+            }
+            fields.values().for_each(|field| look_at(field, findings));
+        }
+        _ => {}
+    }
+}
+
+/// Returns a null for each parameter of a statement.
+fn nulls(sql: &str) -> String {
+    let has = |number: &usize| {
+        let name = format!("${number}");
+        sql.match_indices(&name)
+            .any(|(at, _)| !sql[at + name.len()..].starts_with(|next: char| next.is_ascii_digit()))
+    };
+    (1..=100).take_while(has).map(|_| "NULL").collect::<Vec<_>>().join(", ")
+}
+
+#[tokio::test]
+async fn at_a_million_tasks_no_statement_reads_a_table_or_sorts_the_backlog() {
+    let mut million = Million::new().await;
+    let statements = Statements::new(&million.schema, true);
+    let mut findings = Vec::new();
+    for (name, sql) in statements.all() {
+        let sql = sql.as_str();
+        match name {
+            // These are planned for what is asked, each time.
+            "count" | "list_oldest" | "list_newest" => {
+                for filter in LISTINGS {
+                    let lists = name != "count";
+                    // Counting by state alone, or everything, is a statement of its own.
+                    if !lists && filter.ends_with("NULL, NULL, NULL, NULL, NULL, NULL") {
+                        continue;
+                    }
+                    let after = "'00000000-0000-0000-0000-000000080000'";
+                    let pages: &[String] = if lists {
+                        &[format!("{filter}, 51, NULL"), format!("{filter}, 51, {after}")]
+                    } else {
+                        &[String::from(filter)]
+                    };
+                    for arguments in pages {
+                        let mode = "force_custom_plan";
+                        findings.extend(million.explain(name, sql, mode, arguments).await);
+                    }
+                }
+            }
+            // These are planned once, for whatever they are called with.
+            _ => {
+                let nulls = nulls(sql);
+                findings.extend(million.explain(name, sql, "force_generic_plan", &nulls).await);
+            }
+        }
+    }
+    let drop = million.schema.fill("DROP SCHEMA {schema} CASCADE");
+    million.connection.execute(sqlx::raw_sql(AssertSqlSafe(drop))).await.unwrap();
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
