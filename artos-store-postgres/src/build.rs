@@ -111,7 +111,7 @@ impl PostgresStoreBuilder {
     }
 
     /// Neither sends nor hears hints through the database, which saves a connection. Work that
-    /// other processes submit then waits for the runtime's next look, 15 seconds at most by default.
+    /// other processes submit then waits for the runtime's next look, after 15 seconds by default.
     pub const fn without_notifications(mut self) -> Self {
         self.notifications = false;
         self

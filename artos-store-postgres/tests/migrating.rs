@@ -1,7 +1,5 @@
 //! The schema is made, by any number of nodes at once, and not touched when it is newer.
 
-#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
-
 mod fixture;
 
 use artos_core::{Client, ListQuery, Task, store::StoreError};
@@ -21,9 +19,12 @@ impl Task for Nothing {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_nodes_may_migrate_at_once() {
     let schema = Schema::new();
-    let connecting = (0..12).map(|_| tokio::task::spawn(schema.builder().connect()));
-    for node in connecting.collect::<Vec<_>>() {
-        let store = node.await.unwrap().unwrap();
+    let mut connecting = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        connecting.spawn(schema.builder().connect());
+    }
+    for store in connecting.join_all().await {
+        let store = store.unwrap();
         Client::new(store).submit(Nothing).await.unwrap();
     }
     let mut connection = schema.connection().await;

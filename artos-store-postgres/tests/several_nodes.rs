@@ -1,7 +1,5 @@
 //! Several processes share one schema: two stores of their own stand for two of them.
 
-#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
-
 mod fixture;
 
 use std::{sync::Arc, time::Duration};

@@ -1,7 +1,5 @@
 //! Tasks that are submitted within a transaction of the caller's own.
 
-#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
-
 mod fixture;
 
 use std::time::Duration;
@@ -86,4 +84,19 @@ async fn a_transaction_that_cannot_see_what_is_in_the_way_is_told() {
     let again = again.within(store.join(&mut transaction)).await;
     let Err(SubmitError::Store(error)) = again else { panic!("{again:?}") };
     assert!(matches!(*error, StoreError::Invalid { .. } | StoreError::Unavailable { .. }));
+}
+
+#[tokio::test]
+async fn an_acknowledged_task_waits_for_the_disk_whatever_the_session_says() {
+    let schema = Schema::new();
+    let store = schema.connect().await;
+    let client = Client::new(store.clone());
+    let mut connection = schema.connection().await;
+    sqlx::query("SET synchronous_commit = off").execute(&mut connection).await.unwrap();
+    let mut transaction = connection.begin().await.unwrap();
+    client.submit(Receipt(1)).within(store.join(&mut transaction)).await.unwrap();
+    let setting: String =
+        sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut *transaction).await.unwrap();
+    assert_eq!(setting, "on");
+    transaction.commit().await.unwrap();
 }

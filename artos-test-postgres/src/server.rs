@@ -67,7 +67,7 @@ impl Server {
         Self::start_with(durability, &[])
     }
 
-    /// Does what [`start`](Self::start) does, with settings of your own, `work_mem=8MB` for example.
+    /// Does what [`start`](Self::start) does, with more settings, such as `work_mem=8MB`.
     ///
     /// # Errors
     ///

@@ -79,7 +79,7 @@ pub(crate) async fn burn_down(
     stages: usize,
 ) -> anyhow::Result<()> {
     ensure!((1..=9).contains(&stages), "found {stages} stages, expected 1 to 9");
-    let Opened { store, folder: _folder } = choice.open()?;
+    let Opened { store, place: _place } = choice.open().await?;
     let client = Client::new(store.clone());
     let handles = submit_batches(&client, 0..tasks, 100).await?;
     let last = handles.last().cloned();
@@ -114,7 +114,7 @@ pub(crate) struct Rates {
 /// Submits and runs tasks at the same time.
 pub(crate) async fn submit(choice: StoreChoice, load: Submitting) -> anyhow::Result<Rates> {
     let Submitting { tasks, callers, batch, slots } = load;
-    let Opened { store, folder: _folder } = choice.open()?;
+    let Opened { store, place: _place } = choice.open().await?;
     let runtime = runtime(store, slots, 1).start().await?;
     let client = runtime.client();
     let watch = Stopwatch::start()?;
@@ -154,7 +154,7 @@ pub(crate) async fn submit_batches(
 }
 
 pub(crate) async fn idle(choice: StoreChoice, seconds: u64) -> anyhow::Result<()> {
-    let Opened { store, folder: _folder } = choice.open()?;
+    let Opened { store, place: _place } = choice.open().await?;
     let runtime = runtime(store, 256, 1).start().await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = cpu_time()?;
@@ -171,7 +171,7 @@ pub(crate) async fn idle(choice: StoreChoice, seconds: u64) -> anyhow::Result<()
 
 /// A finished task in a store, for reading its status over and over.
 pub(crate) async fn finished_task() -> anyhow::Result<(Client, artos_core::TaskId)> {
-    let Opened { store, folder: _folder } = StoreChoice::Memory.open()?;
+    let Opened { store, place: _place } = StoreChoice::Memory.open().await?;
     let runtime = runtime(store.clone(), 4, 1).start().await?;
     let task = runtime.client().submit(Noop::new(1)).tenant("org").await?;
     task.wait().await?;

@@ -4,7 +4,9 @@ use std::{fmt, path::Path, sync::Arc};
 
 use artos_core::store::TaskStore;
 use artos_store_memory::MemoryStore;
+use artos_store_postgres::PostgresStore;
 use artos_store_sled::{Durability, SledStore};
+use artos_test_postgres::Server;
 use tempfile::TempDir;
 
 pub(crate) type AnyStore = Arc<dyn TaskStore>;
@@ -19,28 +21,49 @@ pub(crate) enum StoreChoice {
     Sled,
     /// In a temporary folder; what is acknowledged outlives the process, not a power cut.
     SledProcess,
+    /// On a server of its own in a temporary folder, with the settings any server has.
+    Postgres,
 }
 
 /// A store that is open.
 pub(crate) struct Opened {
     // Dropped before its folder.
     pub(crate) store: AnyStore,
-    pub(crate) folder: Option<TempDir>,
+    pub(crate) place: Place,
+}
+
+/// Where a store is; it goes when this does.
+pub(crate) enum Place {
+    Memory,
+    Folder {
+        /// Kept for its end.
+        _folder: TempDir,
+    },
+    Server {
+        /// Kept for its end.
+        _server: Box<Server>,
+    },
 }
 
 impl StoreChoice {
     /// Opens an empty store. A folder is made below the current one: /tmp may be in memory.
-    pub(crate) fn open(self) -> anyhow::Result<Opened> {
+    pub(crate) async fn open(self) -> anyhow::Result<Opened> {
         let durability = match self {
             Self::Memory => {
-                return Ok(Opened { store: Arc::new(MemoryStore::default()), folder: None });
+                let store = Arc::new(MemoryStore::default());
+                return Ok(Opened { store, place: Place::Memory });
+            }
+            Self::Postgres => {
+                let server = Server::start(artos_test_postgres::Durability::Power)?;
+                let store = Arc::new(PostgresStore::connect(server.url()).await?);
+                return Ok(Opened { store, place: Place::Server { _server: Box::new(server) } });
             }
             Self::Sled => Durability::Power,
             Self::SledProcess => Durability::Process,
         };
         let folder = tempfile::tempdir_in(".")?;
         let store = open_sled(&folder.path().join("store"), durability)?;
-        Ok(Opened { store, folder: Some(folder) })
+        Ok(Opened { store, place: Place::Folder { _folder: folder } })
     }
 }
 
@@ -54,6 +77,7 @@ impl fmt::Display for StoreChoice {
             Self::Memory => "memory (not durable)",
             Self::Sled => "sled (outlives power cuts)",
             Self::SledProcess => "sled (outlives the process)",
+            Self::Postgres => "Postgres (outlives power cuts)",
         })
     }
 }

@@ -61,7 +61,7 @@ impl List<'_> {
             let query = self.statements.query(&self.statements.count_states);
             query.bind(states).fetch_all(connection).await?
         } else {
-            // What matches is counted in an index, even if reading the whole table were as fast now:
+            // What matches is counted in an index, even if reading the whole table were as fast:
             // that would put everything else out of the server's cache.
             let mut transaction = connection.begin().await?;
             let setting = "SELECT set_config('enable_seqscan', 'off', true)";
