@@ -6,7 +6,6 @@
 //! and an [`artos_oracle::Checker`] compares.
 
 mod child;
-mod dice;
 mod disk;
 mod hang;
 mod options;

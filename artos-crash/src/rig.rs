@@ -10,11 +10,10 @@ use std::{
     time::Duration,
 };
 
-use artos_oracle::{Invariant, What};
+use artos_oracle::{Dice, Invariant, What, mix};
 
 use crate::{
     child::{ChildDuty, REFUSED, STOPPED},
-    dice::{Dice, mix},
     options::RigOptions,
     progress::Progress,
     report::Report,

@@ -9,11 +9,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use artos_oracle::{Checker, Event, Finding, Invariant, What};
+use artos_oracle::{Checker, Event, Finding, Invariant, What, mix};
 
 use crate::{
     child::{ChildDuty, ChildOptions},
-    dice::mix,
     session, tools, workload,
 };
 

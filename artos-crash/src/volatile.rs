@@ -18,7 +18,9 @@ use fuser::{
 };
 use tempfile::TempDir;
 
-use crate::{dice::Dice, tools};
+use artos_oracle::Dice;
+
+use crate::tools;
 
 /// Bytes of the disk.
 const SIZE: usize = 64 << 20;

@@ -14,10 +14,8 @@ use artos_core::{
     Payload, Pipeline, RetryPolicy, RuntimeBuilder, Stage, StageContext, StageError, StageOptions,
     StageResult, Task,
 };
-use artos_oracle::{Log, Rules, StageRule, What};
+use artos_oracle::{Dice, Log, Rules, StageRule, What, mix};
 use serde::{Deserialize, Serialize};
-
-use crate::dice::{Dice, mix};
 
 /// Attempts of every stage. A crash charges those that were running.
 const ATTEMPTS_MAX: u32 = 8;

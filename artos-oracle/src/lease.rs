@@ -2,7 +2,7 @@
 
 use artos_core::model::OutcomeKind;
 
-use crate::Digest;
+use crate::{Digest, times::Times};
 
 /// What is known of one epoch of a task: that it was claimed, or that a dump showed it.
 #[derive(Debug, Clone)]
@@ -23,6 +23,12 @@ pub(crate) struct Lease {
     pub(crate) end: Option<OutcomeKind>,
     /// Attempts that were charged when the lease was over, if a dump showed it.
     pub(crate) charged: Option<u32>,
+    /// Whether no stage ran under it, because nobody there knew it; then no attempt is charged.
+    pub(crate) ran_nothing: bool,
+    /// Whether a rescue ended it.
+    pub(crate) is_rescued: bool,
+    /// When it lapses.
+    pub(crate) times: Times,
 }
 
 impl Lease {
@@ -31,7 +37,9 @@ impl Lease {
         let given_back = self.attempt.saturating_sub(1);
         match (self.charged, self.end) {
             (Some(charged), _) => (charged, charged),
+            (None, Some(OutcomeKind::Retry)) if self.ran_nothing => (given_back, given_back),
             (None, Some(OutcomeKind::Retry)) => (self.attempt, self.attempt),
+            (None, None) if self.is_rescued => (self.attempt, self.attempt),
             (None, Some(OutcomeKind::Snooze | OutcomeKind::Interrupt)) => (given_back, given_back),
             (None, _) => (given_back, self.attempt),
         }

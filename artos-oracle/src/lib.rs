@@ -10,6 +10,7 @@
 //! nothing in between. It knows no store and no fault, so one checker serves all of them.
 
 mod checker;
+mod dice;
 mod digest;
 mod dump;
 mod event;
@@ -21,8 +22,10 @@ mod recording;
 mod row;
 mod rules;
 mod text;
+mod times;
 
 pub use checker::{Checker, Tally};
+pub use dice::{Dice, mix};
 pub use digest::Digest;
 pub use dump::dump;
 pub use event::{Answer, Asked, Asks, Event, ParseEventError, Refusal, Submitted, What};

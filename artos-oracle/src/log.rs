@@ -1,4 +1,4 @@
-//! Where events go: one line, one write.
+//! Where events go: one line, one write; or to somebody in the same process.
 
 use std::{
     fmt,
@@ -16,17 +16,31 @@ use crate::{Event, What};
 /// Longest line, with its end. A pipe takes this many bytes whole or not at all.
 pub const LINE_BYTES_MAX: usize = 4_096;
 
-/// Writes events, each in one piece and in the order in which they are told.
+/// Writes events, or hands them on, each in one piece and in the order in which they are told.
 pub struct Log {
     clock: Box<dyn Clock>,
     calls: AtomicU64,
-    out: Mutex<Box<dyn Write + Send>>,
+    out: Mutex<Out>,
+}
+
+enum Out {
+    Lines(Box<dyn Write + Send>),
+    Events(Box<dyn FnMut(&Event) + Send>),
 }
 
 impl Log {
     /// Writes to `out`, which must not buffer.
     pub fn new(clock: impl Clock, out: impl Write + Send + 'static) -> Self {
-        Self { clock: Box::new(clock), calls: AtomicU64::new(0), out: Mutex::new(Box::new(out)) }
+        Self::to(clock, Out::Lines(Box::new(out)))
+    }
+
+    /// Hands events to `reader`, who must not use the log.
+    pub fn read_by(clock: impl Clock, reader: impl FnMut(&Event) + Send + 'static) -> Self {
+        Self::to(clock, Out::Events(Box::new(reader)))
+    }
+
+    fn to(clock: impl Clock, out: Out) -> Self {
+        Self { clock: Box::new(clock), calls: AtomicU64::new(0), out: Mutex::new(out) }
     }
 
     /// Returns a number for a call.
@@ -47,6 +61,13 @@ impl Log {
     pub(crate) fn tell_all(&self, whats: impl IntoIterator<Item = What>) -> io::Result<()> {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let at = u64::try_from(self.clock.now().as_micros()).unwrap_or_default();
+        let out = match &mut *out {
+            Out::Lines(out) => out,
+            Out::Events(reader) => {
+                whats.into_iter().for_each(|what| reader(&Event { at, what }));
+                return Ok(());
+            }
+        };
         let mut lines = String::new();
         for what in whats {
             let line = Event { at, what }.to_line();

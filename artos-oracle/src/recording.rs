@@ -5,7 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use artos_core::{
-    Cancelled, ListQuery, Page, Retention, TaskId,
+    Cancelled, FailureCause, ListQuery, Page, Retention, TaskId,
     model::{NewTask, Outcome, Settlement},
     notify::{Changes, Topic},
     store::{
@@ -81,7 +81,10 @@ impl<S: TaskStore> TaskStore for RecordingStore<S> {
     }
 
     async fn claim(&self, request: &Claim) -> StoreResult<Claims> {
-        let call = self.ask([Asks::Claim { queue: request.queue.to_string() }])?;
+        let call = self.ask([Asks::Claim {
+            queue: request.queue.to_string(),
+            lease_for: micros(request.lease_for),
+        }])?;
         let result = self.inner.claim(request).await;
         self.answer(call, result, |claims| {
             let claimed = claims.tasks.iter().map(|claimed| Answer::Claimed {
@@ -96,9 +99,11 @@ impl<S: TaskStore> TaskStore for RecordingStore<S> {
     }
 
     async fn heartbeat(&self, lease_for: Duration, beats: &[Beat]) -> StoreResult<Vec<Pulse>> {
-        let asks = beats
-            .iter()
-            .map(|beat| Asks::Heartbeat { task: beat.lease.task_id, epoch: beat.lease.epoch.0 });
+        let asks = beats.iter().map(|beat| Asks::Heartbeat {
+            task: beat.lease.task_id,
+            epoch: beat.lease.epoch.0,
+            lease_for: micros(lease_for),
+        });
         let call = self.ask(asks)?;
         let result = self.inner.heartbeat(lease_for, beats).await;
         self.answer(call, result, |pulses| {
@@ -151,7 +156,6 @@ impl<S: TaskStore> TaskStore for RecordingStore<S> {
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let asks = Asks::Prune {
             completed: micros(retention.completed),
             failed: micros(retention.failed),
@@ -166,6 +170,10 @@ impl<S: TaskStore> TaskStore for RecordingStore<S> {
     fn changes(&self, topic: Topic) -> Changes {
         self.inner.changes(topic)
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn insertion(task: TaskId, inserted: &Inserted) -> Answer {
@@ -190,6 +198,16 @@ fn settlement(settlement: &Settlement) -> Vec<Asks> {
             _ => None,
         },
         payload: outcome.payload().map(|bytes| Digest::of(bytes)),
+        delay: match outcome {
+            Outcome::Retry { delay, .. } | Outcome::Snooze { delay } => micros(*delay),
+            _ => 0,
+        },
+        is_unknown: match outcome {
+            Outcome::Retry { failure, .. } => {
+                matches!(failure.cause, FailureCause::UnknownKind | FailureCause::UnknownStage)
+            }
+            _ => false,
+        },
     }];
     let follow_ups = settlement.follow_ups.iter();
     asks.extend(follow_ups.map(|task| Asks::FollowUp { of, task: Box::new(Submitted::of(task)) }));

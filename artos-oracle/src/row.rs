@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Digest, event, text};
 
 /// One task of a dump.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Row {
     /// Its id.
     #[serde(with = "text")]

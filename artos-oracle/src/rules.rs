@@ -8,6 +8,10 @@ pub struct Rules {
     pipelines: HashMap<String, Vec<StageRule>>,
     /// Whether an error of the store, other than a refused request, must be its last word.
     pub fail_stop: bool,
+    /// Whether events carry the very times by which the store decided.
+    pub exact_clock: bool,
+    /// Whether a checkpoint may leave out stages.
+    pub may_skip: bool,
 }
 
 /// One stage of a pipeline.
@@ -31,6 +35,21 @@ impl Rules {
     #[must_use]
     pub const fn fail_stop(mut self) -> Self {
         self.fail_stop = true;
+        self
+    }
+
+    /// Says that events carry the very times by which the store decided, so that leases and due times
+    /// can be judged to the microsecond.
+    #[must_use]
+    pub const fn exact_clock(mut self) -> Self {
+        self.exact_clock = true;
+        self
+    }
+
+    /// Says that pipelines change while tasks are on their way: a checkpoint may leave out stages.
+    #[must_use]
+    pub const fn may_skip(mut self) -> Self {
+        self.may_skip = true;
         self
     }
 

@@ -33,7 +33,7 @@ pub(crate) struct Position {
 type ByTime = BTreeSet<(Timestamp, TaskId)>;
 
 /// All indexes over the tasks of a store.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Indexes {
     /// Pending tasks of each queue, the most urgent priority first.
     ready: HashMap<Symbol, BTreeMap<Reverse<i16>, ByTime>, RandomState>,
@@ -48,7 +48,7 @@ pub(crate) struct Indexes {
 }
 
 /// One set for each state.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct PerState<T> {
     pending: T,
     running: T,

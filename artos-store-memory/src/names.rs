@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 pub(crate) struct Symbol(NonZeroU32);
 
 /// All names seen so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
     symbols: HashMap<Name, Symbol, RandomState>,
     texts: Vec<Name>,

@@ -31,7 +31,7 @@ pub struct MemoryStore {
 }
 
 struct Shared {
-    clock: Box<dyn Clock>,
+    clock: Arc<dyn Clock>,
     tables: Mutex<Tables>,
     hub: ChangeHub,
 }
@@ -41,8 +41,37 @@ impl MemoryStore {
     pub fn with_clock(clock: impl Clock) -> Self {
         Self {
             shared: Arc::new(Shared {
-                clock: Box::new(clock),
+                clock: Arc::new(clock),
                 tables: Mutex::default(),
+                hub: ChangeHub::default(),
+            }),
+        }
+    }
+
+    /// Makes a store with the same tasks and the same clock. From then on the two have nothing to do
+    /// with each other, so a test can go back to an earlier moment, as a crash does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use artos_core::store::TaskStore;
+    /// use artos_store_memory::MemoryStore;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), artos_core::store::StoreError> {
+    /// let store = MemoryStore::default();
+    /// let moment = store.fork();
+    /// // What is inserted into `store` from now on is not in `moment`.
+    /// assert!(moment.list(&Default::default()).await?.tasks.is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                clock: Arc::clone(&self.shared.clock),
+                tables: Mutex::new(self.tables().clone()),
                 hub: ChangeHub::default(),
             }),
         }

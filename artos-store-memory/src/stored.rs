@@ -22,7 +22,7 @@ use crate::{
 const COPIED_BYTES_MAX: usize = 1_024;
 
 /// A task and its payloads. Its id is the key it is stored under.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Stored {
     kind: Symbol,
     queue: Symbol,

@@ -25,7 +25,7 @@ use crate::{
 type UniqueKey = (Option<Symbol>, Symbol, Name);
 
 /// All tasks and their indexes.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tables {
     pub(crate) tasks: BTreeMap<TaskId, Box<Stored>>,
     pub(crate) names: Names,

@@ -26,7 +26,7 @@ impl fmt::Display for Epoch {
 }
 
 /// What a worker shows with every write: which task, and under which epoch it was claimed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lease {
     /// The leased task.
     pub task_id: TaskId,

@@ -15,6 +15,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
     let mut wait = engine.options.prune;
     loop {
         tokio::select! {
+            biased;
             () = engine.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }

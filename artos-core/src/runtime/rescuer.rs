@@ -33,6 +33,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
             }
         };
         tokio::select! {
+            biased;
             () = engine.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }

@@ -171,8 +171,11 @@ impl Running {
         tasks
     }
 
+    /// Returns everything that runs, in the order of its leases: the same run makes the same calls.
     pub(super) fn all(&self) -> Vec<Arc<Execution>> {
-        self.executions().values().cloned().collect()
+        let mut all: Vec<_> = self.executions().values().cloned().collect();
+        all.sort_unstable_by_key(|execution| execution.lease);
+        all
     }
 
     /// Waits until nothing runs any more.

@@ -66,6 +66,7 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Arc<Semaphore>
             }
         };
         tokio::select! {
+            biased;
             () = engine.stop.cancelled() => {}
             () = tokio::time::sleep(wait) => {}
             // A hint does not shorten the wait for a store that is out.

@@ -12,8 +12,9 @@ use artos_core::{Client, ListQuery, Submission, SubmitError, Task, TaskId};
 use futures::future;
 
 use super::ChildOptions;
+use artos_oracle::{Dice, mix};
+
 use crate::{
-    dice::{Dice, mix},
     workload::{LARGE, Quint, Single, Triple, Work},
 };
 

@@ -14,12 +14,11 @@ use std::{
 };
 
 use artos_core::{Client, ListQuery, Queue, Retention, Runtime, SystemClock};
-use artos_oracle::{Log, RecordingStore, Refusal, What, dump};
+use artos_oracle::{Dice, Log, RecordingStore, Refusal, What, dump, mix};
 use artos_store_sled::{Durability, SledStore, offline};
 use clap::{Args, ValueEnum};
 
 use crate::{
-    dice::{Dice, mix},
     workload,
 };
 

@@ -11,12 +11,11 @@ use std::{
 };
 
 use anyhow::Context as _;
-use artos_oracle::{Checker, Invariant};
+use artos_oracle::{Checker, Dice, Invariant};
 
 use super::folder::Folder;
 use crate::{
     child::ChildDuty,
-    dice::Dice,
     rig::{Opening, Rig, Round, hangs, must_end_well, must_open, opening, shown},
     session::{Seen, Session},
     subject::{Believe, Subject},

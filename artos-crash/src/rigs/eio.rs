@@ -4,7 +4,7 @@
 
 use std::{path::Path, time::Duration};
 
-use artos_oracle::Invariant;
+use artos_oracle::{Dice, Invariant};
 
 use super::{
     folder::Folder,
@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     child::{ChildDuty, REFUSED, STOPPED},
-    dice::Dice,
     rig::{Rig, Round, hangs, must_end_well, must_open, shown},
     session::{Seen, Session},
     subject::{Believe, Subject},

@@ -14,9 +14,10 @@ use std::{
 use artos_store_sled::failpoints::{Moment, Point};
 
 use super::{folder::Folder, syscalls::make_old};
+use artos_oracle::{Dice};
+
 use crate::{
     child::{ChildDuty, REFUSED},
-    dice::Dice,
     options::RigOptions,
     report::Report,
     rig::{self, Rig, Round, must_end_well, must_open, refused},

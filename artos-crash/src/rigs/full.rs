@@ -7,12 +7,11 @@ use std::{
     time::Duration,
 };
 
-use artos_oracle::Invariant;
+use artos_oracle::{Dice, Invariant};
 
 use super::power::place;
 use crate::{
     child::{ChildDuty, REFUSED, STOPPED},
-    dice::Dice,
     disk::Disk,
     options::FileSystem,
     rig::{Rig, Round, hangs, must_end_well, must_open, opening, shown},

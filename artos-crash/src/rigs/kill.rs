@@ -3,9 +3,10 @@
 use std::{path::Path, time::Duration};
 
 use super::folder::Folder;
+use artos_oracle::{Dice};
+
 use crate::{
     child::ChildDuty,
-    dice::Dice,
     rig::{Rig, Round, must_end_well, must_open},
     session::Session,
     subject::Subject,

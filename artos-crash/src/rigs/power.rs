@@ -4,9 +4,10 @@
 
 use std::{path::Path, time::Duration};
 
+use artos_oracle::{Dice};
+
 use crate::{
     child::ChildDuty,
-    dice::Dice,
     disk::{self, Disk},
     options::FileSystem,
     rig::{Rig, Round, must_open},

@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::power::{place, work};
+use artos_oracle::{Dice};
+
 use crate::{
     child::ChildDuty,
-    dice::Dice,
     disk::Disk,
     options::FileSystem,
     rig::{Rig, Round},

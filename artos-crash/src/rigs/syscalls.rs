@@ -7,9 +7,10 @@ use super::{
     folder::Folder,
     traced::{self, Injection, NAMES, SYNCS, WRITES},
 };
+use artos_oracle::{Dice};
+
 use crate::{
     child::ChildDuty,
-    dice::Dice,
     rig::{Rig, Round, must_end_well, must_open},
     session::{Seen, Session},
     subject::{Believe, Subject},

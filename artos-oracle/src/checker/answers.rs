@@ -3,7 +3,7 @@
 use artos_core::TaskId;
 
 use super::Checker;
-use crate::{Answer, Digest, Invariant, lease::Lease};
+use crate::{Answer, Digest, Invariant, lease::Lease, times::Times};
 
 /// A lease, as a claim answers it.
 struct Claimed<'a> {
@@ -17,7 +17,12 @@ struct Claimed<'a> {
 impl Checker {
     pub(super) fn says(&mut self, call: u64, answer: &Answer, at: u64) {
         self.tally.acknowledged += 1;
-        let asked = self.calls.get(&call).map_or(self.now, |call| call.asked);
+        let (asked, asked_at, lease_for) = self
+            .calls
+            .get(&call)
+            .map_or((self.now, at, 0), |call| (call.asked, call.at, call.lease_for));
+        // Exactly when the store decided, or else at the latest.
+        let at = if self.rules.exact_clock { asked_at } else { at };
         if self.rules.fail_stop
             && let Some(stopped) = self.stopped
             && stopped < asked
@@ -39,11 +44,14 @@ impl Checker {
                     stage,
                     payload: *payload,
                 };
-                self.claimed(&claimed, asked, at);
+                self.claimed(&claimed, asked, (at, at.saturating_add(lease_for)));
             }
             Answer::Pulse { task, epoch, alive } => {
                 if *alive {
                     self.accepted(*task, *epoch, asked, "a heartbeat");
+                    if self.knows_times(asked) {
+                        self.extended(*task, *epoch, (at, at.saturating_add(lease_for)));
+                    }
                 }
             }
             Answer::Settled { task, epoch, state } => {
@@ -59,9 +67,7 @@ impl Checker {
             | Answer::AlreadyTerminal { .. }
             | Answer::NoSuchTask { .. } => self.cancelled(answer),
             Answer::Rescued { task } => {
-                if let Some(history) = self.tasks.get_mut(task) {
-                    history.rescues.push((asked, self.now));
-                }
+                self.rescued(*task, asked, at);
             }
             // Which ones they were is seen when they are missing.
             Answer::Pruned { .. } => {}
@@ -140,7 +146,7 @@ impl Checker {
         }
     }
 
-    fn claimed(&mut self, claimed: &Claimed<'_>, asked: u64, at: u64) {
+    fn claimed(&mut self, claimed: &Claimed<'_>, asked: u64, (at, until): (u64, u64)) {
         let Claimed { id, epoch, attempt, stage, payload } = *claimed;
         let Some(history) = self.tasks.get(&id) else {
             let message = format!("task {id} was leased, and nobody submitted it");
@@ -177,6 +183,13 @@ impl Checker {
                 format!("task {id} was to wait {delay} us, and was leased {early} us early");
             problems.push((Invariant::NotEarly, message));
         }
+        if self.rules.exact_clock
+            && let Some((_, before)) = history.before(epoch)
+            && let Some(due) = before.times.due.filter(|due| *due > at)
+        {
+            let message = format!("task {id} was to wait, and was leased {} us early", due - at);
+            problems.push((Invariant::NotEarly, message));
+        }
         problems.extend(self.continues(history, epoch, (place, attempt), Some(payload)));
         for (invariant, message) in problems {
             self.find(invariant, message);
@@ -191,9 +204,49 @@ impl Checker {
             payload: Some(payload),
             end: None,
             charged: None,
+            ran_nothing: false,
+            is_rescued: false,
+            times: self.knows_times(asked).then(|| Times::given(until)).unwrap_or_default(),
         };
         if let Some(history) = self.tasks.get_mut(&id) {
             history.leases.insert(epoch, lease);
+        }
+    }
+
+    fn extended(&mut self, id: TaskId, epoch: u64, (at, until): (u64, u64)) {
+        let history = self.tasks.get_mut(&id);
+        let Some(lease) = history.and_then(|history| history.leases.get_mut(&epoch)) else {
+            return;
+        };
+        let lapsed = lease.times.lapsed(at);
+        lease.times.extended(until);
+        if lapsed {
+            let message = format!("a heartbeat of task {id} revived epoch {epoch}, which lapsed");
+            self.find(Invariant::Fenced, message);
+        }
+    }
+
+    fn rescued(&mut self, id: TaskId, asked: u64, at: u64) {
+        let now = self.now;
+        let Some(history) = self.tasks.get_mut(&id) else {
+            return;
+        };
+        history.rescues.push((asked, now));
+        let Some((epoch, lease)) = history.leases.last_key_value() else {
+            return;
+        };
+        if lease.claimed.is_none_or(|claimed| claimed >= asked) {
+            // It may have been given after the rescue, which then took back the one before.
+            return;
+        }
+        let (epoch, lasts) = (*epoch, lease.times.lasts_after(at));
+        if let Some(lease) = history.leases.get_mut(&epoch) {
+            lease.is_rescued = lease.end.is_none();
+        }
+        if let Some(lasts) = lasts {
+            let early = lasts - at;
+            let message = format!("task {id} was rescued {early} us before epoch {epoch} lapsed");
+            self.find(Invariant::Fenced, message);
         }
     }
 

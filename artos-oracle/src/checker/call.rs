@@ -9,6 +9,10 @@ use crate::{Asks, Digest};
 pub(super) struct Call {
     /// When it was asked, in the order of events.
     pub(super) asked: u64,
+    /// When that was, by the clock.
+    pub(super) at: u64,
+    /// How long the leases last that it asked for.
+    pub(super) lease_for: u64,
     /// The settlements it asked for.
     pub(super) steps: Vec<Step>,
 }
@@ -22,24 +26,36 @@ pub(super) struct Step {
     /// The stage an advance leads to.
     pub(super) stage: Option<String>,
     pub(super) payload: Option<Digest>,
+    /// How long the task waits then.
+    pub(super) delay: u64,
+    /// Whether no stage ran, because nobody there knew it.
+    pub(super) is_unknown: bool,
+    /// Whether it was asked for while the lease may have counted.
+    pub(super) is_in_time: bool,
     /// Follow-up tasks that nothing can stand for.
     pub(super) follow_ups: Vec<TaskId>,
 }
 
 impl Call {
-    pub(super) const fn new(asked: u64) -> Self {
-        Self { asked, steps: Vec::new() }
+    pub(super) const fn new(asked: u64, at: u64) -> Self {
+        Self { asked, at, lease_for: 0, steps: Vec::new() }
     }
 
-    /// Notes a settlement or a follow-up task.
-    pub(super) fn note(&mut self, asks: &Asks) {
+    /// Notes a settlement, a follow-up task, or the length of leases.
+    pub(super) fn note(&mut self, asks: &Asks, is_in_time: bool) {
         match asks {
-            Asks::Settle { task, epoch, outcome, stage, payload } => self.steps.push(Step {
+            Asks::Claim { lease_for, .. } | Asks::Heartbeat { lease_for, .. } => {
+                self.lease_for = *lease_for;
+            }
+            Asks::Settle { task, epoch, outcome, stage, payload, delay, is_unknown } => self.steps.push(Step {
                 task: *task,
                 epoch: *epoch,
                 outcome: *outcome,
                 stage: stage.clone(),
                 payload: *payload,
+                delay: *delay,
+                is_unknown: *is_unknown,
+                is_in_time,
                 follow_ups: Vec::new(),
             }),
             // Another task may stand for one with a key.

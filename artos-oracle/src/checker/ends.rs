@@ -43,8 +43,13 @@ impl Checker {
             }
             if outcome == OutcomeKind::Advance {
                 match self.rules.place(&kind, step.stage.as_deref()) {
-                    Some(place) if place == lease.place + 1 => lease.advance(place, step.payload),
-                    // Sent again.
+                    Some(place)
+                        if place == lease.place + 1
+                            || (self.rules.may_skip && place > lease.place) =>
+                    {
+                        lease.advance(place, step.payload);
+                    }
+                                        // Sent again.
                     Some(place) if place == lease.place => {}
                     place => {
                         let message = format!(
@@ -56,6 +61,15 @@ impl Checker {
                 }
             } else {
                 lease.end = Some(outcome);
+                lease.ran_nothing = step.is_unknown;
+                if matches!(outcome, OutcomeKind::Retry | OutcomeKind::Snooze) {
+                    lease.times.waits(outcome, step.delay);
+                }
+            }
+            if self.rules.exact_clock && !step.is_in_time {
+                let message =
+                    format!("{outcome} of task {id} was accepted after epoch {epoch} had lapsed");
+                problems.push((Invariant::Fenced, message));
             }
         }
         if !is_answer_of(outcome, state, was_cancelled) {
@@ -151,6 +165,10 @@ impl Checker {
         let start = start.unwrap_or(0);
         let submitted = history.submitted.checkpoint.unwrap_or(history.submitted.input);
         let (since, before, charged, expected) = match history.before(epoch) {
+            // A rescue raises the epoch and charges nothing.
+            Some((since, lease)) if lease.is_rescued && epoch > since + 1 => {
+                (since + 1, lease.place, lease.charges(), lease.payload)
+            }
             Some((since, lease)) => (since, lease.place, lease.charges(), lease.payload),
             None => (0, start, (0, 0), Some(submitted)),
         };

@@ -7,7 +7,7 @@ mod ends;
 mod missing;
 mod rows;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use artos_core::{TaskId, TaskState};
 
@@ -23,25 +23,27 @@ const FINDINGS_MAX: usize = 100;
 #[derive(Debug, Clone)]
 pub struct Checker {
     rules: Rules,
-    tasks: HashMap<TaskId, History>,
+    tasks: BTreeMap<TaskId, History>,
     /// Tasks that were pruned.
-    gone: HashSet<TaskId>,
+    gone: BTreeSet<TaskId>,
     /// Who owns an idempotency key, by kind and key.
     keys: HashMap<(String, String), TaskId>,
     /// Calls without an end.
-    calls: HashMap<u64, Call>,
+    calls: BTreeMap<u64, Call>,
     /// Settlements with follow-up tasks that a crash left without an answer.
     steps: Vec<Step>,
     /// Until when a task that ended in a state may have been pruned.
     prunable_until: HashMap<TaskState, u64>,
     /// The tasks of the dump that is being read.
-    dump: Option<HashSet<TaskId>>,
+    dump: Option<BTreeSet<TaskId>>,
     /// How many events were read; orders them.
     now: u64,
     /// How many crashes there were.
     process: u64,
     /// When the store failed for the first time in this process, in the order of events.
     stopped: Option<u64>,
+    /// When the clock was set for the last time, in the order of events.
+    clock_moved: Option<u64>,
     findings: Vec<Finding>,
     tally: Tally,
 }
@@ -75,16 +77,17 @@ impl Checker {
     pub fn new(rules: Rules) -> Self {
         Self {
             rules,
-            tasks: HashMap::new(),
-            gone: HashSet::new(),
+            tasks: BTreeMap::new(),
+            gone: BTreeSet::new(),
             keys: HashMap::new(),
-            calls: HashMap::new(),
+            calls: BTreeMap::new(),
             steps: Vec::new(),
             prunable_until: HashMap::new(),
             dump: None,
             now: 0,
             process: 0,
             stopped: None,
+            clock_moved: None,
             findings: Vec::new(),
             tally: NOTHING,
         }
@@ -107,7 +110,7 @@ impl Checker {
                 }
             }
             What::Starts { task, stage, attempt } => self.starts(*task, stage, *attempt),
-            What::DumpBegins => self.dump = Some(HashSet::new()),
+            What::DumpBegins => self.dump = Some(BTreeSet::new()),
             What::Row(row) => self.row(row),
             What::DumpEnds { tasks } => self.dump_ends(*tasks),
             What::Wrong { message } => self.find(Invariant::Intact, message.clone()),
@@ -118,10 +121,17 @@ impl Checker {
     /// Notes that the process ended, in whatever way: what it had asked and not heard about may
     /// have happened or not.
     pub fn crash(&mut self) {
-        self.steps.extend(self.calls.drain().flat_map(|(_, call)| call.into_steps()));
+        self.steps.extend(std::mem::take(&mut self.calls).into_values().flat_map(Call::into_steps));
         self.process += 1;
         self.stopped = None;
         self.dump = None;
+    }
+
+    /// Notes that the store's clock was set forward or back.
+    pub fn clock_moved(&mut self) {
+        self.clock_moved = Some(self.now);
+        let leases = self.tasks.values_mut().flat_map(|task| task.leases.values_mut());
+        leases.for_each(|lease| lease.times.clock_moved());
     }
 
     /// Checks, after a dump that was made once nothing went wrong any more, that every task ended.
@@ -161,6 +171,11 @@ impl Checker {
     /// Counts from zero again, for a copy of a store whose events were counted already.
     pub const fn count_anew(&mut self) {
         self.tally = Tally { findings: self.tally.findings, ..NOTHING };
+    }
+
+    /// Returns whether the times of leases that were asked for then are known exactly.
+    fn knows_times(&self, asked: u64) -> bool {
+        self.rules.exact_clock && self.clock_moved.is_none_or(|moved| moved < asked)
     }
 
     /// Returns whether a task may have been pruned by now.

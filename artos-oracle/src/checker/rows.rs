@@ -7,6 +7,7 @@ use crate::{
     Invariant, Row,
     history::{Ended, History},
     lease::Lease,
+    times::Times,
 };
 
 type Problems = Vec<(Invariant, String)>;
@@ -139,6 +140,9 @@ impl Checker {
                     payload: None,
                     end: None,
                     charged: None,
+                    ran_nothing: false,
+                    is_rescued: false,
+                    times: Times::default(),
                 });
                 lease.place = place;
                 lease.attempt = row.attempt;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Digest, Row, text};
 
 /// Something that happened, and when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Event {
     /// Microseconds since 1970, by the clock of the process that tells it.
     pub at: u64,
@@ -24,7 +24,7 @@ pub struct Event {
 }
 
 /// Everything that can happen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// The store is about to be asked for something. A call that asks for several things has
@@ -77,7 +77,7 @@ pub enum What {
 }
 
 /// Something that is asked of the store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Asked {
     /// The number of the call; unique in a process.
     pub call: u64,
@@ -86,7 +86,7 @@ pub struct Asked {
 }
 
 /// What a store can be asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Asks {
     /// To insert a task.
@@ -95,6 +95,8 @@ pub enum Asks {
     Claim {
         /// The queue.
         queue: String,
+        /// How long the leases last, in microseconds.
+        lease_for: u64,
     },
     /// To extend a lease.
     Heartbeat {
@@ -103,6 +105,8 @@ pub enum Asks {
         task: TaskId,
         /// The epoch of the lease.
         epoch: u64,
+        /// How long the lease lasts from now, in microseconds.
+        lease_for: u64,
     },
     /// To end an attempt.
     Settle {
@@ -119,6 +123,10 @@ pub enum Asks {
         /// The checkpoint or the output.
         #[serde(with = "text::option")]
         payload: Option<Digest>,
+        /// How long the task waits then, in microseconds.
+        delay: u64,
+        /// Whether no stage ran, because nobody there knew the kind or the stage.
+        is_unknown: bool,
     },
     /// To insert a task together with the settlement of another, asked for in the same call.
     FollowUp {
@@ -150,7 +158,7 @@ pub enum Asks {
 }
 
 /// A task as it is submitted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Submitted {
     /// Its id.
     #[serde(with = "text")]
@@ -175,7 +183,7 @@ pub struct Submitted {
 }
 
 /// One thing a store answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// The task is in the store.
@@ -272,7 +280,7 @@ pub enum Answer {
 }
 
 /// An error of a store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Refusal {
     /// Which error it is, in one word.
     pub kind: String,

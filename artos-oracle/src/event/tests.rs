@@ -28,9 +28,9 @@ fn asks() -> [Asks; 8] {
     let outcome = OutcomeKind::Interrupt;
     [
         Asks::Insert(Box::new(submitted.clone())),
-        Asks::Claim { queue: String::from("q") },
-        Asks::Heartbeat { task, epoch: 7 },
-        Asks::Settle { task, epoch: 2, outcome, stage: None, payload: Some(digest) },
+        Asks::Claim { queue: String::from("q"), lease_for: 5 },
+        Asks::Heartbeat { task, epoch: 7, lease_for: 5 },
+        Asks::Settle { task, epoch: 2, outcome, stage: None, payload: Some(digest), delay: 0, is_unknown: false },
         Asks::FollowUp { of: task, task: Box::new(submitted) },
         Asks::Cancel { task },
         Asks::Rescue,

@@ -39,9 +39,9 @@ fn i3_a_settlement_after_a_rescue_is_caught() {
 fn i3_a_heartbeat_of_an_old_lease_is_caught_and_one_that_is_refused_is_fine() {
     let mut story = Story::new();
     story.submit(1).claim(1, 1, 1).claim(1, 3, 2);
-    let call = story.ask(Asks::Heartbeat { task: id(1), epoch: 1 });
+    let call = story.ask(Asks::Heartbeat { task: id(1), epoch: 1, lease_for: LEASE });
     story.say(call, Answer::Pulse { task: id(1), epoch: 1, alive: false }).is_fine();
-    let call = story.ask(Asks::Heartbeat { task: id(1), epoch: 1 });
+    let call = story.ask(Asks::Heartbeat { task: id(1), epoch: 1, lease_for: LEASE });
     story.say(call, Answer::Pulse { task: id(1), epoch: 1, alive: true });
     story.breaks(Invariant::Fenced);
 }

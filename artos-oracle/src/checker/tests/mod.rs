@@ -9,6 +9,7 @@ use super::*;
 use crate::{Answer, Asked, Asks, Digest, Refusal, Row, StageRule, Submitted};
 
 const DAY: u64 = 86_400_000_000;
+const LEASE: u64 = 20_000_000;
 
 /// Tells a checker a history, one call after the other.
 struct Story {
@@ -97,7 +98,7 @@ impl Story {
         stage: Option<&str>,
         payload: &str,
     ) -> &mut Self {
-        let call = self.ask(Asks::Claim { queue: String::from("queue") });
+        let call = self.ask(Asks::Claim { queue: String::from("queue"), lease_for: LEASE });
         let claimed = Answer::Claimed {
             task: id(number),
             epoch,
@@ -130,7 +131,8 @@ impl Story {
             _ => (None, None),
         };
         let payload = payload.map(digest);
-        self.ask(Asks::Settle { task: id(number), epoch, outcome, stage, payload })
+        let (task, delay, is_unknown) = (id(number), 0, false);
+        self.ask(Asks::Settle { task, epoch, outcome, stage, payload, delay, is_unknown })
     }
 
     fn settle(

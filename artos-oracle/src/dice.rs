@@ -2,10 +2,11 @@
 
 /// A sequence of numbers that a seed decides.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 /// Draws one number out of two, the same every time (the finalizer of SplitMix64).
-pub(crate) const fn mix(seed: u64, number: u64) -> u64 {
+#[must_use]
+pub const fn mix(seed: u64, number: u64) -> u64 {
     let mut mixed = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -13,27 +14,30 @@ pub(crate) const fn mix(seed: u64, number: u64) -> u64 {
 }
 
 impl Dice {
-    pub(crate) const fn new(seed: u64) -> Self {
+    /// Starts a sequence.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(mix(seed, 0))
     }
 
-    pub(crate) const fn draw(&mut self) -> u64 {
+    /// Draws a number.
+    pub const fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0, 1)
     }
 
     /// Draws a number below `end`, which is not zero.
-    pub(crate) const fn below(&mut self, end: u64) -> u64 {
+    pub const fn below(&mut self, end: u64) -> u64 {
         self.draw() % end
     }
 
     /// Draws a number from `least` to `most`.
-    pub(crate) const fn between(&mut self, least: u64, most: u64) -> u64 {
+    pub const fn between(&mut self, least: u64, most: u64) -> u64 {
         least + self.below(most - least + 1)
     }
 
     /// Answers yes in so many of a thousand cases.
-    pub(crate) const fn permille(&mut self, cases: u64) -> bool {
+    pub const fn permille(&mut self, cases: u64) -> bool {
         self.below(1_000) < cases
     }
 }
