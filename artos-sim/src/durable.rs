@@ -88,6 +88,9 @@ impl Durable {
             loop {
                 disk.work.notified().await;
                 tokio::time::sleep(Duration::from_millis(dice.between(1, most))).await;
+                if self.is_down() {
+                    return;
+                }
                 let applied = *lock(&disk.applied);
                 let copy = self.base.fork();
                 *lock(&disk.copy) = copy;
@@ -100,6 +103,7 @@ impl Durable {
 
     /// Waits until everything that was applied so far is durable.
     async fn durable(&self) -> StoreResult<()> {
+        self.up()?;
         let Some(disk) = &self.disk else {
             return Ok(());
         };
@@ -117,10 +121,13 @@ impl Durable {
                 disk.progress.notified().await;
             }
         };
-        match self.down.run_until_cancelled(waiting).await {
-            Some(()) => Ok(()),
-            None => Err(StoreError::unavailable("the machine went down")),
-        }
+        self.down.run_until_cancelled(waiting).await;
+        self.up()
+    }
+
+    /// Checks that the machine is up.
+    fn up(&self) -> StoreResult<()> {
+        if self.is_down() { Err(StoreError::unavailable("the machine went down")) } else { Ok(()) }
     }
 }
 
@@ -133,46 +140,55 @@ impl fmt::Debug for Durable {
 #[async_trait]
 impl TaskStore for Durable {
     async fn insert(&self, tasks: &[NewTask]) -> StoreResult<Vec<Inserted>> {
+        self.up()?;
         let answer = self.base.insert(tasks).await?;
         self.durable().await.map(|()| answer)
     }
 
     async fn get(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
+        self.up()?;
         let answer = self.base.get(id, part).await?;
         self.durable().await.map(|()| answer)
     }
 
     async fn list(&self, query: &ListQuery) -> StoreResult<Page> {
+        self.up()?;
         let answer = self.base.list(query).await?;
         self.durable().await.map(|()| answer)
     }
 
     async fn claim(&self, request: &Claim) -> StoreResult<Claims> {
+        self.up()?;
         let answer = self.base.claim(request).await?;
         self.durable().await.map(|()| answer)
     }
 
     async fn heartbeat(&self, lease_for: Duration, beats: &[Beat]) -> StoreResult<Vec<Pulse>> {
+        self.up()?;
         let answer = self.base.heartbeat(lease_for, beats).await?;
         self.durable().await.map(|()| answer)
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> StoreResult<Vec<Settled>> {
+        self.up()?;
         let answer = self.base.settle(settlements).await?;
         self.durable().await.map(|()| answer)
     }
 
     async fn cancel(&self, id: TaskId) -> StoreResult<Cancelled> {
+        self.up()?;
         let answer = self.base.cancel(id).await?;
         self.durable().await.map(|()| answer)
     }
 
     async fn rescue(&self, limit: usize) -> StoreResult<Rescued> {
+        self.up()?;
         let answer = self.base.rescue(limit).await?;
         self.durable().await.map(|()| answer)
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+        self.up()?;
         let answer = self.base.prune(retention, limit).await?;
         self.durable().await.map(|()| answer)
     }

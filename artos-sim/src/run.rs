@@ -127,6 +127,9 @@ async fn settle_down(world: &Arc<World>, nodes: &mut [Node], crowd: &Crowd) {
         }
         tokio::time::sleep(LOOK).await;
     }
+    // Whoever lost a lease while things went wrong has to notice, before nothing may be left over.
+    let lease = Duration::from_millis(world.options.lease);
+    tokio::time::sleep(lease + CANCEL_GRACE * 2).await;
     for node in &mut *nodes {
         node.leave(Leaving::Empty);
     }

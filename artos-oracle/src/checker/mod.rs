@@ -130,8 +130,11 @@ impl Checker {
     /// Notes that the store's clock was set forward or back.
     pub fn clock_moved(&mut self) {
         self.clock_moved = Some(self.now);
-        let leases = self.tasks.values_mut().flat_map(|task| task.leases.values_mut());
-        leases.for_each(|lease| lease.times.clock_moved());
+        for task in self.tasks.values_mut() {
+            task.leases.values_mut().for_each(|lease| lease.times.clock_moved());
+            // It may end at any time the clock shows from now on.
+            task.may_have_ended.values_mut().for_each(|since| *since = 0);
+        }
     }
 
     /// Checks, after a dump that was made once nothing went wrong any more, that every task ended.
