@@ -14,6 +14,8 @@ pub(crate) struct History {
     pub(crate) asked_at: u64,
     /// Whether it is certain that it was inserted.
     pub(crate) is_inserted: bool,
+    /// How often it was asked for as a follow-up task, and how often that was refused.
+    pub(crate) follow_up: (u32, u32),
     /// By epoch.
     pub(crate) leases: BTreeMap<u64, Lease>,
     /// Checkpoints that somebody wanted to write, by the place of the stage that takes them.
@@ -46,6 +48,7 @@ impl History {
             submitted,
             asked_at,
             is_inserted: false,
+            follow_up: (0, 0),
             leases: BTreeMap::new(),
             offers: Vec::new(),
             outputs: Vec::new(),

@@ -61,6 +61,11 @@ impl Times {
         self.tries.iter().any(is_same)
     }
 
+    /// Returns whether something may have ended the lease without an answer.
+    pub(crate) fn may_have_ended(&self) -> bool {
+        self.tries.iter().any(|one| one.outcome != OutcomeKind::Advance)
+    }
+
     /// Notes that a settlement which makes the task wait was accepted.
     pub(crate) fn waits(&mut self, outcome: OutcomeKind, delay: u64) {
         let same = self.tries.iter().filter(|one| one.outcome == outcome);

@@ -163,18 +163,16 @@ impl Link {
             },
             Some(Chaos::Twice) => {
                 let first = call(Arc::clone(&server)).await;
+                if self.draw(|dice| dice.permille(500)) {
+                    self.later(2_000, server, call);
+                    return first;
+                }
                 let second = call(server).await;
                 if self.draw(|dice| dice.permille(500)) { first } else { second }
             }
             Some(Chaos::Late) => {
-                let late = self.pause(45_000);
-                let world = Arc::clone(&self.world);
-                self.world.spawn(async move {
-                    world.sleep_until_healed(late).await;
-                    if !server.inner().is_down() {
-                        let _ = call(server).await;
-                    }
-                });
+                let most = if self.draw(|dice| dice.permille(500)) { 45_000 } else { 2_000 };
+                self.later(most, server, call);
                 Err(lost())
             }
             Some(Chaos::OddError) => Err(self.odd_error()),
@@ -184,6 +182,23 @@ impl Link {
             }
             Some(_) => Err(lost()),
         }
+    }
+
+    /// Lets a call reach the store later, and nobody hear of its answer.
+    fn later<T, C, F>(&self, most: u64, server: Arc<Server>, call: C)
+    where
+        C: Fn(Arc<Server>) -> F + Send + 'static,
+        F: Future<Output = StoreResult<T>> + Send + 'static,
+        T: Send,
+    {
+        let pause = self.pause(most);
+        let world = Arc::clone(&self.world);
+        self.world.spawn(async move {
+            world.sleep_until_healed(pause).await;
+            if !server.inner().is_down() {
+                let _ = call(server).await;
+            }
+        });
     }
 
     fn odd_error(&self) -> StoreError {

@@ -47,7 +47,9 @@ impl Checker {
                 self.claimed(&claimed, asked, (at, at.saturating_add(lease_for)));
             }
             Answer::Pulse { task, epoch, alive } => {
-                if *alive {
+                if !*alive {
+                    self.refused(*task, *epoch, at, "a heartbeat");
+                } else {
                     self.accepted(*task, *epoch, asked, "a heartbeat");
                     if self.knows_times(asked) {
                         self.extended(*task, *epoch, (at, at.saturating_add(lease_for)));
@@ -55,11 +57,11 @@ impl Checker {
                 }
             }
             Answer::Settled { task, epoch, state } => {
-                if let Some(state) = state {
-                    let step = self.calls.get(&call).and_then(|call| call.step(*task, *epoch));
-                    if let Some(step) = step.cloned() {
-                        self.settled(&step, *state, asked);
-                    }
+                let step = self.calls.get(&call).and_then(|call| call.step(*task, *epoch));
+                match (step.cloned(), state) {
+                    (Some(step), Some(state)) => self.settled(&step, *state, asked),
+                    (Some(step), None) => self.stale(&step),
+                    (None, _) => {}
                 }
             }
             Answer::CancelledNow { .. }
@@ -78,9 +80,15 @@ impl Checker {
         let Some(history) = self.tasks.get_mut(&id) else {
             return;
         };
-        if !history.is_inserted {
-            history.is_inserted = true;
-            self.tally.tasks += 1;
+        if history.is_inserted {
+            return;
+        }
+        history.is_inserted = true;
+        self.tally.tasks += 1;
+        let (asked, refused) = history.follow_up;
+        if asked > 0 && asked == refused {
+            let message = format!("task {id} is there, and the settlement it came with was refused");
+            self.find(Invariant::Kept, message);
         }
     }
 
@@ -189,6 +197,18 @@ impl Checker {
         {
             let message = format!("task {id} was to wait, and was leased {} us early", due - at);
             problems.push((Invariant::NotEarly, message));
+        }
+        if self.rules.exact_clock
+            && let Some((before, lease)) = history.before(epoch)
+            && let Some(lasts) = lease.times.lasts_after(at)
+            && !lease.is_rescued
+            && !lease.times.may_have_ended()
+        {
+            let message = format!(
+                "task {id} was leased as epoch {epoch} while epoch {before} lasted for {} us",
+                lasts - at
+            );
+            problems.push((Invariant::Fenced, message));
         }
         problems.extend(self.continues(history, epoch, (place, attempt), Some(payload)));
         for (invariant, message) in problems {

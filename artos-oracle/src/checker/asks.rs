@@ -11,7 +11,13 @@ impl Checker {
         let call = self.calls.entry(asked.call).or_insert_with(|| Call::new(self.now, at));
         call.note(&asked.asks, is_in_time);
         match &asked.asks {
-            Asks::Insert(task) | Asks::FollowUp { task, .. } => self.submits(task, at),
+            Asks::Insert(task) => self.submits(task, at),
+            Asks::FollowUp { task, .. } => {
+                self.submits(task, at);
+                if let Some(history) = self.tasks.get_mut(&task.id) {
+                    history.follow_up.0 += 1;
+                }
+            }
             Asks::Settle { task, outcome, stage, payload, .. } => {
                 let Some(history) = self.tasks.get_mut(task) else {
                     return;

@@ -88,6 +88,45 @@ impl Checker {
         }
     }
 
+    /// Checks that something was refused under a lease that may not have counted.
+    pub(super) fn refused(&mut self, id: TaskId, epoch: u64, at: u64, what: &str) {
+        let last = self.tasks.get(&id).and_then(|task| task.leases.last_key_value());
+        let Some((_, lease)) = last.filter(|(last, _)| **last == epoch) else {
+            return;
+        };
+        let is_over = lease.is_rescued || lease.end.is_some() || lease.times.may_have_ended();
+        if let Some(lasts) = lease.times.lasts_after(at)
+            && !is_over
+        {
+            let left = lasts - at;
+            let message =
+                format!("{what} of task {id} was refused, and epoch {epoch} lasted for {left} us");
+            self.find(Invariant::Fenced, message);
+        }
+    }
+
+    /// Takes in that a settlement was refused.
+    pub(super) fn stale(&mut self, step: &Step) {
+        let (id, epoch, outcome) = (step.task, step.epoch, step.outcome);
+        for follow_up in &step.follow_ups {
+            if let Some(history) = self.tasks.get_mut(follow_up) {
+                history.follow_up.1 += 1;
+            }
+        }
+        let Some(history) = self.tasks.get(&id) else {
+            return;
+        };
+        let lease = history.leases.get(&epoch);
+        let is_recorded = lease.is_some_and(|lease| lease.end == Some(outcome))
+            && history.ended.is_some_and(|ended| ended.by == Some(epoch))
+            && !self.may_be_pruned(history);
+        if is_recorded {
+            let message =
+                format!("{outcome} of task {id} under epoch {epoch} was recorded, then refused");
+            self.find(Invariant::EndsOnce, message);
+        }
+    }
+
     /// Notes that a task ended, and checks that it ended so before if it did.
     pub(super) fn ends(&mut self, id: TaskId, now: Ended) {
         let Some(history) = self.tasks.get_mut(&id) else {

@@ -1,0 +1,47 @@
+//! A simulation has teeth: mistakes that people make in this protocol are found, each of them.
+
+mod bug;
+mod store;
+
+use std::sync::Arc;
+
+use artos_sim::{Base, Keep, Options, SimClock, run};
+
+use crate::{bug::Bug, store::BuggyStore};
+
+/// Within so many seeds a mistake has to be found.
+const SEEDS: u64 = 1_000;
+
+fn make(bug: Option<Bug>) -> impl Fn(SimClock) -> Arc<dyn Base> {
+    move |clock| Arc::new(BuggyStore::new(bug, clock))
+}
+
+/// Returns the first seed that finds a mistake, and what it finds.
+fn first_finding(bug: Bug) -> Option<(u64, String)> {
+    (1..=SEEDS).find_map(|seed| {
+        let outcome = run(&Options::of(seed), &make(Some(bug)), Keep::Result);
+        let finding = outcome.findings.first()?;
+        Some((seed, finding.to_string()))
+    })
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let mut missed = Vec::new();
+    for bug in Bug::ALL.iter().copied() {
+        match first_finding(bug) {
+            Some((seed, finding)) => println!("{bug:?}: seed {seed}: {finding}"),
+            None => missed.push(bug),
+        }
+    }
+    assert!(missed.is_empty(), "not found within {SEEDS} seeds: {missed:?}");
+}
+
+#[test]
+fn the_same_store_without_a_bug_is_fine() {
+    for seed in 1..=100 {
+        let options = Options::of(seed);
+        let outcome = run(&options, &make(None), Keep::Result);
+        assert_eq!(outcome.findings, [], "{options}");
+    }
+}
