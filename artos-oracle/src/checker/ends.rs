@@ -90,11 +90,18 @@ impl Checker {
 
     /// Checks that something was refused under a lease that may not have counted.
     pub(super) fn refused(&mut self, id: TaskId, epoch: u64, at: u64, what: &str) {
-        let last = self.tasks.get(&id).and_then(|task| task.leases.last_key_value());
+        let Some(task) = self.tasks.get(&id) else {
+            return;
+        };
+        let last = task.leases.last_key_value();
         let Some((_, lease)) = last.filter(|(last, _)| **last == epoch) else {
             return;
         };
-        let is_over = lease.is_rescued || lease.end.is_some() || lease.times.may_have_ended();
+        // With a wish to cancel, a checkpoint may have ended it, too.
+        let is_over = lease.is_rescued
+            || lease.end.is_some()
+            || lease.times.may_have_ended()
+            || task.may_have_ended.contains_key(&TaskState::Cancelled);
         if let Some(lasts) = lease.times.lasts_after(at)
             && !is_over
         {
