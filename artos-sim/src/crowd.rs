@@ -153,7 +153,8 @@ impl Person {
             Some(key) if !self.dice.permille(150) => key,
             _ => self.dice.below(1_000),
         };
-        let millis = |dice: &mut Dice, least, most| Duration::from_millis(dice.between(least, most));
+        let millis =
+            |dice: &mut Dice, least, most| Duration::from_millis(dice.between(least, most));
         let delay = self.happens(Chaos::Delays);
         let delay = delay.then(|| millis(&mut self.dice, 1, DELAY_MAX));
         let deadline = self.happens(Chaos::Deadlines);

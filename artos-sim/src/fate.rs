@@ -83,6 +83,7 @@ impl<'a> Fate<'a> {
     }
 
     async fn strike(&mut self, blow: Chaos) {
+        self.world.journal.fault();
         let index = self.any_node();
         match blow {
             Chaos::Crash => {

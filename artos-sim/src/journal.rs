@@ -38,6 +38,7 @@ pub(crate) struct Journal {
 struct State {
     checker: Checker,
     hash: DefaultHasher,
+    faults: u64,
     lines: Option<Vec<(Duration, String)>>,
 }
 
@@ -46,6 +47,7 @@ impl Journal {
         let state = State {
             checker: Checker::new(rules),
             hash: DefaultHasher::new(),
+            faults: 0,
             lines: keeps_lines.then(Vec::new),
         };
         Self { clock, state: Mutex::new(state) }
@@ -73,6 +75,15 @@ impl Journal {
         if let Some(lines) = &mut state.lines {
             lines.push((at, format!("{who}: {what} {number}")));
         }
+    }
+
+    /// Counts a fault.
+    pub(crate) fn fault(&self) {
+        self.state().faults += 1;
+    }
+
+    pub(crate) fn faults(&self) -> u64 {
+        self.state().faults
     }
 
     /// Lets something be done to the checker.

@@ -11,11 +11,13 @@ mod clock;
 mod crowd;
 mod durable;
 mod fate;
+mod fleet;
 mod journal;
 mod link;
 mod node;
 mod options;
 mod remote;
+mod report;
 mod run;
 mod shrink;
 mod story;
@@ -28,7 +30,9 @@ use artos_store_memory::MemoryStore;
 
 pub use base::Base;
 pub use clock::SimClock;
+pub use fleet::{Amount, Fleet};
 pub use options::{Chaos, Options, UnknownChaos};
+pub use report::Report;
 pub use run::{Keep, MakeStore, Outcome, run};
 pub use shrink::{shrink, tell};
 

@@ -127,6 +127,9 @@ impl Link {
             std::future::pending::<()>().await;
         }
         let fault = self.fault();
+        if fault.is_some() || self.is_cut() {
+            self.world.journal.fault();
+        }
         self.world.note(self.who, name, fault.map_or(0, |fault| 1 + fault as u64));
         if self.is_cut() {
             if self.draw(|dice| dice.permille(500)) {

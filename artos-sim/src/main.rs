@@ -1,16 +1,166 @@
-//! Runs seeds: `artos-sim run --help` explains.
-fn main() {
-    let first: u64 = std::env::args().nth(1).and_then(|a| a.parse().ok()).unwrap_or(1);
-    let n: u64 = std::env::args().nth(2).and_then(|a| a.parse().ok()).unwrap_or(100);
-    let start = std::time::Instant::now();
-    let mut fails = 0;
-    for seed in first..first + n {
-        let o = artos_sim::Options::of(seed);
-        let a = artos_sim::run(&o, &artos_sim::memory, artos_sim::Keep::Result);
-        if n < 200 { let b = artos_sim::run(&o, &artos_sim::memory, artos_sim::Keep::Result);
-        if a.hash != b.hash { println!("seed {seed} HASH differs"); for i in 0..2 { let c = artos_sim::run(&o, &artos_sim::memory, artos_sim::Keep::Everything); std::fs::write(format!("/tmp/run{i}"), c.lines.iter().map(|(t,l)| format!("{t:?} {l}\n")).collect::<String>()).unwrap(); } } }
-        if !a.findings.is_empty() { fails += 1; if fails < 20 { println!("seed {seed}: {} findings, first {}", a.findings.len(), a.findings[0]); } }
-        if n == 1 { let c = artos_sim::run(&o, &artos_sim::memory, artos_sim::Keep::Everything); println!("{}", artos_sim::tell(&o, &c)); println!("{:?} {:?}", c.tally, c.lasted); }
+//! Simulates: `artos-sim run --help` explains.
+
+use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use artos_core::{Clock as _, SystemClock};
+use artos_sim::{Amount, Chaos, Fleet, Keep, Options, memory, run, shrink, tell};
+use clap::{Args, Parser, Subcommand};
+
+/// Simulates many runtimes under every fault, decided by a seed.
+///
+/// Exit code 0: passed. 1: something was found. 2: it cannot work here.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs seeds.
+    Run(Box<Run>),
+}
+
+#[derive(Args)]
+struct Run {
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 2_000)]
+    seeds: u64,
+    /// How long to go on, instead of a number of seeds.
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// The first seed; default: drawn from the clock, and printed.
+    #[arg(long)]
+    from: Option<u64>,
+    /// Runs this seed alone, twice, and tells what happened if something is found.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Also tells what happened if nothing is found. Only with --seed.
+    #[arg(long, requires = "seed")]
+    tell: bool,
+    /// Does not make a failed run smaller. Only with --seed.
+    #[arg(long, requires = "seed")]
+    as_it_is: bool,
+    /// Takes these away. Only with --seed.
+    #[arg(long, requires = "seed", value_delimiter = ',')]
+    without: Vec<Chaos>,
+    /// How many runtimes there are. Only with --seed.
+    #[arg(long, requires = "seed")]
+    runtimes: Option<u64>,
+    /// How many tasks are submitted. Only with --seed.
+    #[arg(long, requires = "seed")]
+    tasks: Option<u64>,
+    /// How long things go wrong, in simulated seconds. Only with --seed.
+    #[arg(long, requires = "seed")]
+    seconds: Option<u64>,
+    /// How long a lease lasts, in milliseconds. Only with --seed.
+    #[arg(long, requires = "seed")]
+    lease: Option<u64>,
+    /// How long workers sleep without a hint, in milliseconds. Only with --seed.
+    #[arg(long, requires = "seed")]
+    poll: Option<u64>,
+    /// Runs the seeds in this file first: one number a line, what follows it is a remark.
+    #[arg(long)]
+    known: Option<PathBuf>,
+    /// How many seeds at a time; default: one for each processor.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Writes the result here, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Tells failed runs in files here.
+    #[arg(long)]
+    evidence: Option<PathBuf>,
+}
+
+/// Failed runs that are made smaller and told.
+const TOLD_MAX: usize = 5;
+
+fn main() -> ExitCode {
+    let Command::Run(arguments) = Arguments::parse().command;
+    let done = match arguments.seed {
+        Some(seed) => Ok(arguments.one(seed)),
+        None => arguments.many(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
     }
-    println!("{n} seeds, {fails} failed, {:?}", start.elapsed());
+}
+
+impl Run {
+    /// Runs one seed; returns whether it passed.
+    fn one(&self, seed: u64) -> bool {
+        let mut options = Options::of(seed);
+        for chaos in &self.without {
+            options = options.without(*chaos);
+        }
+        options.runtimes = self.runtimes.unwrap_or(options.runtimes);
+        options.tasks = self.tasks.unwrap_or(options.tasks);
+        options.seconds = self.seconds.unwrap_or(options.seconds);
+        options.lease = self.lease.unwrap_or(options.lease);
+        options.poll = self.poll.unwrap_or(options.poll);
+        let first = run(&options, &memory, Keep::Everything);
+        let second = run(&options, &memory, Keep::Everything);
+        if let Some(finding) = first.findings.first().filter(|_| !self.as_it_is) {
+            eprintln!("{finding}\nmaking it smaller");
+            let small = shrink(&options, finding.invariant, &memory);
+            println!("{}", tell(&small, &run(&small, &memory, Keep::Everything)));
+        } else if self.tell || !first.findings.is_empty() {
+            println!("{}", tell(&options, &first));
+        }
+        if first.hash != second.hash {
+            let differs = first.lines.iter().zip(&second.lines).find(|(one, two)| one != two);
+            println!("two runs of seed {seed} differ, from here on: {differs:?}");
+        }
+        println!(
+            "seed {seed}: trace {:016x}, {} faults, {:?}",
+            first.hash, first.faults, first.tally
+        );
+        first.findings.is_empty() && first.hash == second.hash
+    }
+
+    /// Runs many seeds; returns whether all passed.
+    fn many(&self) -> anyhow::Result<bool> {
+        let amount = match self.minutes {
+            Some(minutes) => Amount::Time(Duration::try_from_secs_f64(minutes * 60.0)?),
+            None => Amount::Seeds(self.seeds),
+        };
+        let drawn = || u64::try_from(SystemClock.now().as_micros()).unwrap_or(1);
+        let from = self.from.unwrap_or_else(drawn);
+        let known = self.known.as_deref().map(known).transpose()?.unwrap_or_default();
+        let usual = || std::thread::available_parallelism().map_or(2, usize::from);
+        let report = Fleet::new(from, amount).run(&known, self.threads.unwrap_or_else(usual));
+        print!("{report}");
+        if let Some(path) = &self.json {
+            fs::write(path, serde_json::to_string_pretty(&report)? + "\n")
+                .with_context(|| format!("writing {}", path.display()))?;
+        }
+        for (options, invariant, _) in report.failures().iter().take(TOLD_MAX) {
+            let small = invariant.map(|invariant| shrink(options, invariant, &memory));
+            let small = small.as_ref().unwrap_or(options);
+            println!("  {}", small.command());
+            if let Some(folder) = &self.evidence {
+                fs::create_dir_all(folder)?;
+                let path = folder.join(format!("seed-{}.txt", options.seed));
+                fs::write(&path, tell(small, &run(small, &memory, Keep::Everything)))
+                    .with_context(|| format!("writing {}", path.display()))?;
+                println!("    told in {}", path.display());
+            }
+        }
+        Ok(report.passed())
+    }
+}
+
+/// Reads seeds from a file.
+fn known(path: &std::path::Path) -> anyhow::Result<Vec<Options>> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let numbers = text.lines().filter_map(|line| line.split_whitespace().next());
+    numbers.map(|number| Ok(Options::of(number.parse()?))).collect()
 }

@@ -62,7 +62,7 @@ chaos! {
     /// A runtime or a client cannot reach the store for a while.
     Partition "partition" 600,
     /// The store's clock is set forward or back.
-    StoreClock "store-clock" 300,
+    StoreClock "store-clock" 700,
     /// The clocks of runtimes and clients are wrong, and are set.
     WorkerClock "worker-clock" 400,
     /// Hints come late, for nothing, or not at all.
@@ -92,7 +92,7 @@ chaos! {
     /// A stage hangs, and does not listen when it is told to stop.
     StageStubborn "stage-stubborn" 60,
     /// A stage takes long, often longer than a lease.
-    StageSlow "stage-slow" 300,
+    StageSlow "stage-slow" 500,
     /// A stage snoozes.
     StageSnooze "stage-snooze" 150,
     /// A stage says that it was cancelled.
@@ -100,7 +100,7 @@ chaos! {
     /// A stage reports progress, again and again.
     StageProgress "stage-progress" 300,
     /// A stage submits follow-up tasks.
-    StageFollowUp "stage-follow-up" 150,
+    StageFollowUp "stage-follow-up" 500,
     /// Tasks are submitted with idempotency keys.
     Keys "keys" 600,
     /// Tasks are submitted for later.

@@ -101,9 +101,8 @@ impl TaskStore for Remote {
 
     async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
         let retention = *retention;
-        let call = move |server: Arc<dyn TaskStore>| async move {
-            server.prune(&retention, limit).await
-        };
+        let call =
+            move |server: Arc<dyn TaskStore>| async move { server.prune(&retention, limit).await };
         self.link.carry("prune", move |server| call(server)).await
     }
 

@@ -27,6 +27,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// What the checker saw.
     pub tally: Tally,
+    /// How many faults were injected, those of stages not counted.
+    pub faults: u64,
     /// How long it took in simulated time.
     pub lasted: Duration,
     /// Everything that happened, if it was asked for.
@@ -79,7 +81,7 @@ pub fn run(options: &Options, make: MakeStore<'_>, keep: Keep) -> Outcome {
 fn nothing(message: String) -> Outcome {
     let findings = vec![Finding { invariant: Invariant::Opens, message }];
     let (tally, lasted) = (Tally::default(), Duration::ZERO);
-    Outcome { hash: 0, findings, tally, lasted, lines: Vec::new() }
+    Outcome { hash: 0, findings, tally, faults: 0, lasted, lines: Vec::new() }
 }
 
 async fn live(options: &Options, make: MakeStore<'_>, keep: Keep) -> Outcome {
@@ -100,7 +102,8 @@ async fn live(options: &Options, make: MakeStore<'_>, keep: Keep) -> Outcome {
     }
     let (findings, tally) = journal.findings();
     let lines = journal.take_lines();
-    Outcome { hash: journal.hash(), findings, tally, lasted: clock.elapsed(), lines }
+    let (hash, faults) = (journal.hash(), journal.faults());
+    Outcome { hash, findings, tally, faults, lasted: clock.elapsed(), lines }
 }
 
 /// Waits until everything has ended, and compares what is there with what was promised.

@@ -75,7 +75,11 @@ pub(crate) const VERSIONS: u64 = 3;
 pub(crate) const WHOLE_VERSION: u64 = 1;
 
 /// Registers the pipelines of a version of the program.
-pub(crate) fn register(runtime: RuntimeBuilder, world: &Arc<World>, version: u64) -> RuntimeBuilder {
+pub(crate) fn register(
+    runtime: RuntimeBuilder,
+    world: &Arc<World>,
+    version: u64,
+) -> RuntimeBuilder {
     let next = || Step::<Work>::new(world);
     let runtime = runtime.register::<One>(Pipeline::new("only", Step::<One>::new(world)));
     let first = Pipeline::new("first", Step::<Three>::new(world));
@@ -117,7 +121,8 @@ impl<In> Step<In> {
     /// Does what takes time; an error ends the attempt.
     async fn last(&self, cx: &StageContext) -> StageResult<()> {
         if self.happens(Chaos::StageProgress) {
-            let (reports, every) = (self.world.script(|dice| dice.between(1, 30)), self.millis(400));
+            let (reports, every) =
+                (self.world.script(|dice| dice.between(1, 30)), self.millis(400));
             for report in 0..reports {
                 cx.progress(u8::try_from(report).unwrap_or(100), "going on");
                 tokio::select! {
@@ -196,11 +201,6 @@ impl<In: Payload + Into<Work>> Stage for Step<In> {
         let retry = RetryPolicy::exponential(Duration::from_millis(200))
             .cap(WAIT_MAX)
             .max_attempts(ATTEMPTS_MAX);
-        StageOptions {
-            retry,
-            attempt_timeout: ATTEMPT_TIMEOUT,
-            snoozes_max: 4,
-            interrupts_max: 4,
-        }
+        StageOptions { retry, attempt_timeout: ATTEMPT_TIMEOUT, snoozes_max: 4, interrupts_max: 4 }
     }
 }

@@ -14,9 +14,7 @@ use futures::future;
 use super::ChildOptions;
 use artos_oracle::{Dice, mix};
 
-use crate::{
-    workload::{LARGE, Quint, Single, Triple, Work},
-};
+use crate::workload::{LARGE, Quint, Single, Triple, Work};
 
 /// How many submit at the same time.
 const SUBMITTERS: u64 = 4;

@@ -18,9 +18,7 @@ use artos_oracle::{Dice, Log, RecordingStore, Refusal, What, dump, mix};
 use artos_store_sled::{Durability, SledStore, offline};
 use clap::{Args, ValueEnum};
 
-use crate::{
-    workload,
-};
+use crate::workload;
 
 /// What a child is told.
 #[derive(Debug, Clone, Args)]

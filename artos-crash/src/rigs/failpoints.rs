@@ -14,7 +14,7 @@ use std::{
 use artos_store_sled::failpoints::{Moment, Point};
 
 use super::{folder::Folder, syscalls::make_old};
-use artos_oracle::{Dice};
+use artos_oracle::Dice;
 
 use crate::{
     child::{ChildDuty, REFUSED},

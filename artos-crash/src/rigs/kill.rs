@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use super::folder::Folder;
-use artos_oracle::{Dice};
+use artos_oracle::Dice;
 
 use crate::{
     child::ChildDuty,

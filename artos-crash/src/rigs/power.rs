@@ -4,7 +4,7 @@
 
 use std::{path::Path, time::Duration};
 
-use artos_oracle::{Dice};
+use artos_oracle::Dice;
 
 use crate::{
     child::ChildDuty,

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 
 use super::power::{place, work};
-use artos_oracle::{Dice};
+use artos_oracle::Dice;
 
 use crate::{
     child::ChildDuty,

@@ -7,7 +7,7 @@ use super::{
     folder::Folder,
     traced::{self, Injection, NAMES, SYNCS, WRITES},
 };
-use artos_oracle::{Dice};
+use artos_oracle::Dice;
 
 use crate::{
     child::ChildDuty,

@@ -87,7 +87,8 @@ impl Checker {
         self.tally.tasks += 1;
         let (asked, refused) = history.follow_up;
         if asked > 0 && asked == refused {
-            let message = format!("task {id} is there, and the settlement it came with was refused");
+            let message =
+                format!("task {id} is there, and the settlement it came with was refused");
             self.find(Invariant::Kept, message);
         }
     }

@@ -47,17 +47,19 @@ impl Call {
             Asks::Claim { lease_for, .. } | Asks::Heartbeat { lease_for, .. } => {
                 self.lease_for = *lease_for;
             }
-            Asks::Settle { task, epoch, outcome, stage, payload, delay, is_unknown } => self.steps.push(Step {
-                task: *task,
-                epoch: *epoch,
-                outcome: *outcome,
-                stage: stage.clone(),
-                payload: *payload,
-                delay: *delay,
-                is_unknown: *is_unknown,
-                is_in_time,
-                follow_ups: Vec::new(),
-            }),
+            Asks::Settle { task, epoch, outcome, stage, payload, delay, is_unknown } => {
+                self.steps.push(Step {
+                    task: *task,
+                    epoch: *epoch,
+                    outcome: *outcome,
+                    stage: stage.clone(),
+                    payload: *payload,
+                    delay: *delay,
+                    is_unknown: *is_unknown,
+                    is_in_time,
+                    follow_ups: Vec::new(),
+                })
+            }
             // Another task may stand for one with a key.
             Asks::FollowUp { task, .. } if task.key.is_none() => {
                 if let Some(step) = self.steps.last_mut() {

@@ -49,7 +49,7 @@ impl Checker {
                     {
                         lease.advance(place, step.payload);
                     }
-                                        // Sent again.
+                    // Sent again.
                     Some(place) if place == lease.place => {}
                     place => {
                         let message = format!(

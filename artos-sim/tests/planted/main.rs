@@ -45,3 +45,15 @@ fn the_same_store_without_a_bug_is_fine() {
         assert_eq!(outcome.findings, [], "{options}");
     }
 }
+
+#[test]
+fn a_failed_run_is_made_smaller_and_fails_as_before() {
+    let make = make(Some(Bug::RescueForgetsWish));
+    let failed = |options: &Options| run(options, &make, Keep::Result).findings.into_iter().next();
+    let (options, finding) = (1..=SEEDS)
+        .find_map(|seed| Some((Options::of(seed), failed(&Options::of(seed))?)))
+        .expect("the bug is found");
+    let small = artos_sim::shrink(&options, finding.invariant, &make);
+    assert!(small.chaos().count() < options.chaos().count(), "{small}");
+    assert_eq!(failed(&small).map(|found| found.invariant), Some(finding.invariant), "{small}");
+}

@@ -278,9 +278,10 @@ impl BuggyStore {
             claims.tasks.push(artos_core::store::Claimed { record: record.clone(), payload });
             self.note(tasks, id);
         }
-        let pending = tasks.entries.values().map(|entry| &entry.record).filter(|record| {
-            record.state == TaskState::Pending && record.queue == request.queue
-        });
+        let pending =
+            tasks.entries.values().map(|entry| &entry.record).filter(|record| {
+                record.state == TaskState::Pending && record.queue == request.queue
+            });
         claims.next_due_in = pending.map(|record| record.run_at.since(now)).min();
         claims
     }
