@@ -38,8 +38,8 @@ impl Rules {
         self
     }
 
-    /// Says that events carry the very times by which the store decided, so that leases and due times
-    /// can be judged to the microsecond.
+    /// Says that events carry the very times by which the store decided, so that leases and due
+    /// times can be judged to the microsecond.
     #[must_use]
     pub const fn exact_clock(mut self) -> Self {
         self.exact_clock = true;

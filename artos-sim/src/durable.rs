@@ -1,4 +1,4 @@
-//! A store with a memory and a disk: what it applied becomes durable later, and answers wait for it.
+//! A store with a memory and a disk: what it applied becomes durable later, and answers wait.
 
 use std::{
     fmt,

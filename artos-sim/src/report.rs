@@ -111,8 +111,8 @@ impl fmt::Display for Report {
         let rate = self.rounds as f64 / self.seconds.max(0.001);
         writeln!(
             f,
-            "simulation: {verdict}\n  {} seeds from {}, {} failed, {:.1} s, {rate:.0} seeds/s, {:.0} \
-             simulated hours",
+            "simulation: {verdict}\n  {} seeds from {}, {} failed, {:.1} s, {rate:.0} seeds/s, \
+             {:.0} simulated hours",
             self.rounds,
             self.seed,
             self.failed,

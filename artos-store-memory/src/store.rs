@@ -48,8 +48,8 @@ impl MemoryStore {
         }
     }
 
-    /// Makes a store with the same tasks and the same clock. From then on the two have nothing to do
-    /// with each other, so a test can go back to an earlier moment, as a crash does.
+    /// Makes a store with the same tasks and the same clock. From then on the two have nothing to
+    /// do with each other, so a test can go back to an earlier moment, as a crash does.
     ///
     /// # Examples
     ///

@@ -3,7 +3,7 @@
 use artos_core::TaskId;
 
 use super::Checker;
-use crate::{Answer, Digest, Invariant, lease::Lease, times::Times};
+use crate::{Answer, Digest, Invariant, lease::Lease};
 
 /// A lease, as a claim answers it.
 struct Claimed<'a> {
@@ -192,25 +192,7 @@ impl Checker {
                 format!("task {id} was to wait {delay} us, and was leased {early} us early");
             problems.push((Invariant::NotEarly, message));
         }
-        if self.rules.exact_clock
-            && let Some((_, before)) = history.before(epoch)
-            && let Some(due) = before.times.due.filter(|due| *due > at)
-        {
-            let message = format!("task {id} was to wait, and was leased {} us early", due - at);
-            problems.push((Invariant::NotEarly, message));
-        }
-        if self.rules.exact_clock
-            && let Some((before, lease)) = history.before(epoch)
-            && let Some(lasts) = lease.times.lasts_after(at)
-            && !lease.is_rescued
-            && !lease.times.may_have_ended()
-        {
-            let message = format!(
-                "task {id} was leased as epoch {epoch} while epoch {before} lasted for {} us",
-                lasts - at
-            );
-            problems.push((Invariant::Fenced, message));
-        }
+        problems.extend(self.too_early(history, epoch, at));
         problems.extend(self.continues(history, epoch, (place, attempt), Some(payload)));
         for (invariant, message) in problems {
             self.find(invariant, message);
@@ -227,47 +209,10 @@ impl Checker {
             charged: None,
             ran_nothing: false,
             is_rescued: false,
-            times: self.knows_times(asked).then(|| Times::given(until)).unwrap_or_default(),
+            times: self.times_of(asked, until),
         };
         if let Some(history) = self.tasks.get_mut(&id) {
             history.leases.insert(epoch, lease);
-        }
-    }
-
-    fn extended(&mut self, id: TaskId, epoch: u64, (at, until): (u64, u64)) {
-        let history = self.tasks.get_mut(&id);
-        let Some(lease) = history.and_then(|history| history.leases.get_mut(&epoch)) else {
-            return;
-        };
-        let lapsed = lease.times.lapsed(at);
-        lease.times.extended(until);
-        if lapsed {
-            let message = format!("a heartbeat of task {id} revived epoch {epoch}, which lapsed");
-            self.find(Invariant::Fenced, message);
-        }
-    }
-
-    fn rescued(&mut self, id: TaskId, asked: u64, at: u64) {
-        let now = self.now;
-        let Some(history) = self.tasks.get_mut(&id) else {
-            return;
-        };
-        history.rescues.push((asked, now));
-        let Some((epoch, lease)) = history.leases.last_key_value() else {
-            return;
-        };
-        if lease.claimed.is_none_or(|claimed| claimed >= asked) {
-            // It may have been given after the rescue, which then took back the one before.
-            return;
-        }
-        let (epoch, lasts) = (*epoch, lease.times.lasts_after(at));
-        if let Some(lease) = history.leases.get_mut(&epoch) {
-            lease.is_rescued = lease.end.is_none();
-        }
-        if let Some(lasts) = lasts {
-            let early = lasts - at;
-            let message = format!("task {id} was rescued {early} us before epoch {epoch} lapsed");
-            self.find(Invariant::Fenced, message);
         }
     }
 

@@ -1,9 +1,9 @@
 //! What is asked may have happened from now on.
 
-use artos_core::{TaskId, TaskState, model::OutcomeKind};
+use artos_core::{TaskState, model::OutcomeKind};
 
 use super::{Call, Checker};
-use crate::{Asked, Asks, Invariant, Submitted, history::History, lease::Lease};
+use crate::{Asked, Asks, Invariant, Submitted, history::History};
 
 impl Checker {
     pub(super) fn asks(&mut self, asked: &Asked, at: u64) {
@@ -58,26 +58,6 @@ impl Checker {
             }
             Asks::Claim { .. } | Asks::Heartbeat { .. } | Asks::Rescue => {}
         }
-    }
-
-    /// Notes what the times of a lease have to do with a question; returns whether it comes in time.
-    fn asks_in_time(&mut self, asks: &Asks, at: u64) -> bool {
-        match asks {
-            Asks::Heartbeat { task, epoch, lease_for } => {
-                if let Some(lease) = self.lease_mut(task, epoch) {
-                    lease.times.asked_to_extend(at, at.saturating_add(*lease_for));
-                }
-                true
-            }
-            Asks::Settle { task, epoch, outcome, stage, .. } => self
-                .lease_mut(task, epoch)
-                .is_none_or(|lease| lease.times.tried(*outcome, stage.as_deref(), at)),
-            _ => true,
-        }
-    }
-
-    fn lease_mut(&mut self, task: &TaskId, epoch: &u64) -> Option<&mut Lease> {
-        self.tasks.get_mut(task)?.leases.get_mut(epoch)
     }
 
     fn submits(&mut self, task: &Submitted, at: u64) {

@@ -88,30 +88,6 @@ impl Checker {
         }
     }
 
-    /// Checks that something was refused under a lease that may not have counted.
-    pub(super) fn refused(&mut self, id: TaskId, epoch: u64, at: u64, what: &str) {
-        let Some(task) = self.tasks.get(&id) else {
-            return;
-        };
-        let last = task.leases.last_key_value();
-        let Some((_, lease)) = last.filter(|(last, _)| **last == epoch) else {
-            return;
-        };
-        // With a wish to cancel, a checkpoint may have ended it, too.
-        let is_over = lease.is_rescued
-            || lease.end.is_some()
-            || lease.times.may_have_ended()
-            || task.may_have_ended.contains_key(&TaskState::Cancelled);
-        if let Some(lasts) = lease.times.lasts_after(at)
-            && !is_over
-        {
-            let left = lasts - at;
-            let message =
-                format!("{what} of task {id} was refused, and epoch {epoch} lasted for {left} us");
-            self.find(Invariant::Fenced, message);
-        }
-    }
-
     /// Takes in that a settlement was refused.
     pub(super) fn stale(&mut self, step: &Step) {
         let (id, epoch, outcome) = (step.task, step.epoch, step.outcome);

@@ -6,6 +6,7 @@ mod call;
 mod ends;
 mod missing;
 mod rows;
+mod timely;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -174,11 +175,6 @@ impl Checker {
     /// Counts from zero again, for a copy of a store whose events were counted already.
     pub const fn count_anew(&mut self) {
         self.tally = Tally { findings: self.tally.findings, ..NOTHING };
-    }
-
-    /// Returns whether the times of leases that were asked for then are known exactly.
-    fn knows_times(&self, asked: u64) -> bool {
-        self.rules.exact_clock && self.clock_moved.is_none_or(|moved| moved < asked)
     }
 
     /// Returns whether a task may have been pruned by now.

@@ -3,7 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -56,7 +56,7 @@ impl BuggyStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, Tasks> {
-        self.tasks.lock().unwrap()
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn atomically<T>(&self, operation: impl FnOnce(&mut Tasks, Timestamp) -> T) -> T {

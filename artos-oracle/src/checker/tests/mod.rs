@@ -65,6 +65,19 @@ impl Story {
         Self { checker: Checker::new(rules), at: DAY, call: 0 }
     }
 
+    /// A story of a store whose clock is known exactly.
+    fn timed() -> Self {
+        let mut story = Self::new();
+        story.checker.rules = story.checker.rules.clone().exact_clock().may_skip();
+        story
+    }
+
+    /// Lets time pass.
+    fn pass(&mut self, micros: u64) -> &mut Self {
+        self.at += micros;
+        self
+    }
+
     fn tell(&mut self, what: What) -> &mut Self {
         self.at += 1_000;
         self.checker.read(&Event { at: self.at, what });
@@ -186,3 +199,4 @@ impl Story {
 mod acknowledged;
 mod dumped;
 mod fenced;
+mod timely;
