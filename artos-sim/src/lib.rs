@@ -2,9 +2,9 @@
 //!
 //! A run has two to eight runtimes of `artos-core`, those who use them, and one store, on one
 //! thread with paused time. Every call to the store may fail, be lost, come late, twice or by half;
-//! runtimes die and are replaced, the store's machine loses what was not durable, clocks are set. Then
-//! nothing goes wrong any more, and everything has to end within a bound. One seed decides all of
-//! it, so the same seed is the same run, to the byte.
+//! runtimes die and are replaced, the store's machine loses what was not durable, clocks are set.
+//! Then nothing goes wrong any more, and everything has to end within a bound. One seed decides all
+//! of it, so the same seed is the same run, to the byte.
 
 mod base;
 mod clock;

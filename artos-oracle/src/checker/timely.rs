@@ -15,7 +15,7 @@ impl Checker {
         if self.knows_times(asked) { Times::given(until) } else { Times::default() }
     }
 
-    /// Notes what the times of a lease have to do with a question; returns whether it comes in time.
+    /// Notes what a question does to the times of a lease; returns whether it comes in time.
     pub(super) fn asks_in_time(&mut self, asks: &Asks, at: u64) -> bool {
         match asks {
             Asks::Heartbeat { task, epoch, lease_for } => {
