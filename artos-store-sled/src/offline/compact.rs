@@ -182,7 +182,7 @@ fn copy(
     step: &mut dyn FnMut(Point) -> StoreResult<()>,
 ) -> StoreResult<Fingerprint> {
     let mut meter = Meter::new(progress);
-    meter.begin("writing", u64::try_from(old.tree().len()).ok());
+    meter.begin("writing", tables::count(old));
     let mut fingerprint = Fingerprint::default();
     let mut writer = BatchWriter { new, batch: Batch::default(), blocks: 0, bytes: 0, step };
     let mut packer = Packer::new(&[], CONTENT_BYTES_MAX);

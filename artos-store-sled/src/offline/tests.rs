@@ -303,3 +303,24 @@ async fn a_damaged_store_is_exported_but_for_what_is_damaged() {
     assert!(compact(folder.path(), &mut |_| {}).is_err(), "only a sound store is compacted");
     assert_eq!(trees(folder.path()), ["db"]);
 }
+
+#[tokio::test]
+async fn checking_a_store_with_an_unreadable_page_comes_to_an_end() {
+    let folder = filled().await;
+    // sled writes its snapshot when it opens a database, and no longer reads what is before.
+    info(folder.path()).unwrap();
+    let data = folder.path().join("db");
+    let good = fs::read(&data).unwrap();
+    let len = good.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut unreadable = 0;
+    for at in (100..len).step_by(1 + len / 16) {
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        fs::write(&data, bad).unwrap();
+        let report = checked(folder.path());
+        let of_tree = |finding: &super::Finding| finding.fault == Fault::UnreadableTree;
+        unreadable += usize::from(report.findings.iter().any(of_tree));
+        assert!(report.is_sound() || compact(folder.path(), &mut |_| {}).is_err());
+    }
+    assert!(unreadable > 0, "a page of the tree was damaged");
+}

@@ -152,7 +152,7 @@ pub(super) struct Walk {
 impl Walk {
     fn run(disk: &Disk, report: &mut Report, meter: &mut Meter<'_>) -> StoreResult<Self> {
         let mut walk = Self::default();
-        meter.begin("checking blocks", u64::try_from(disk.tree().len()).ok());
+        meter.begin("checking blocks", tables::count(disk));
         for entry in disk.tree().iter() {
             let (key, value) = entry.map_err(|error| disk.failed("reading", &error))?;
             meter.step();
