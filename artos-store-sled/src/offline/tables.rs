@@ -87,13 +87,6 @@ pub(super) fn count(disk: &Disk) -> Option<u64> {
     disk.tree().iter().keys().try_fold(0, |keys, key| key.ok().map(|_| keys + 1))
 }
 
-/// Counts the values of a tree, if all can be read.
-///
-/// sled's own count never ends if one cannot: its iterator returns the same error for ever.
-pub(super) fn count(disk: &Disk) -> Option<u64> {
-    disk.tree().iter().try_fold(0, |count, entry| entry.map(|_| count + 1)).ok()
-}
-
 /// Does work during which sled may panic, as it does about files damaged in an unusual way.
 pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> StoreResult<T>) -> StoreResult<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(path, &*panic)))
