@@ -98,11 +98,15 @@ impl Committer {
                 acknowledged = mark.sequence(),
                 "the store goes on with what is left"
             );
+        }
+        if head.sequence != mark.sequence() {
+            // Also when the mark was behind: what is durable now must not pass for what never was.
             let reset = mark.reset(head.sequence);
             reset.map_err(|error| folder::io_error("resetting the mark", error))?;
         }
         let disk = Arc::new(disk);
         let live = Live::read(&disk, clock.now())?;
+        check_counts(&disk, &live, &mut head, options)?;
         let running: Vec<_> = live.all_running().keys().copied().collect();
         disk.show(&live, &running, head.counts);
         head.store = mark.store();
@@ -236,6 +240,31 @@ impl Drop for Committer {
 fn start(name: &str, run: impl FnOnce() + Send + 'static) -> StoreResult<JoinHandle<()>> {
     let thread = std::thread::Builder::new().name(String::from(name)).spawn(run);
     thread.map_err(|error| folder::io_error(&format!("starting the thread {name}"), error))
+}
+
+/// Makes sure that all tasks that are not terminal are there.
+fn check_counts(disk: &Disk, live: &Live, head: &mut Head, options: &Options) -> StoreResult<()> {
+    let counts = &mut head.counts.0;
+    let (pending, running) = live.counts();
+    if (pending, running) == (counts.pending, counts.running) {
+        return Ok(());
+    }
+    let found = format!(
+        "{} has {pending} pending and {running} running tasks, and should have {} and {}",
+        disk.folder().path().display(),
+        counts.pending,
+        counts.running
+    );
+    if !options.accept_rollback {
+        let message = format!(
+            "{found}; restore it from a backup, or go on with what is left by opening it with \
+             `accept_rollback`; `artos-sled verify` says what is wrong"
+        );
+        return Err(StoreError::Corrupt { message });
+    }
+    tracing::warn!("{found}; the store goes on with what is left");
+    (counts.pending, counts.running) = (pending, running);
+    Ok(())
 }
 
 /// Refuses a tree that belongs to another store, or that went back behind its mark.

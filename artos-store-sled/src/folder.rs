@@ -243,7 +243,10 @@ fn refuse_foreign(path: &Path) -> StoreResult<()> {
         // A process that was killed while it made the store leaves no more than these.
         if ![LOCK, marker::NEW_NAME, mark::NAME, ROOM].contains(&&*name.to_string_lossy()) {
             let name = name.to_string_lossy();
-            let message = format!("{} holds `{name}` and is no store of ours", path.display());
+            let mut message = format!("{} holds `{name}` and is no store of ours", path.display());
+            if path.join(&*name).join(marker::NAME).exists() {
+                message = format!("{message}, but {} is", path.join(&*name).display());
+            }
             return Err(StoreError::Invalid { message });
         }
     }

@@ -161,6 +161,12 @@ impl Live {
         &self.running
     }
 
+    /// Returns how many tasks are pending, and how many run.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let waiting = self.ready.values().flat_map(BTreeMap::values).map(BTreeSet::len);
+        (waiting.map(|len| len as u64).sum(), self.running.len() as u64)
+    }
+
     /// Returns up to `limit` due tasks of a queue, in the order they should start.
     pub(crate) fn due(&self, queue: &Name, now: Timestamp, limit: usize) -> Vec<TaskId> {
         let priorities = self.ready.get(queue).into_iter().flat_map(BTreeMap::values);

@@ -68,7 +68,7 @@ impl Poison {
         match error {
             sled::Error::Io(error) => self.io(doing, error),
             sled::Error::Corruption { .. } => {
-                self.first(Cause::Corrupt(format!("{doing}: {error}")))
+                self.first(Cause::Corrupt(format!("{doing}: {}", describe(error))))
             }
             _ => self.first(Cause::Failed(format!("{doing}: {error}"))),
         }
@@ -113,6 +113,20 @@ impl Cause {
             Self::Full(cause) => StoreError::Full { message: stopped(cause) },
             Self::Corrupt(cause) => StoreError::Corrupt { message: stopped(cause) },
         }
+    }
+}
+
+/// Says what sled found, in words for whoever has to mend it.
+pub(crate) fn describe(error: &sled::Error) -> String {
+    match error {
+        sled::Error::Corruption { at: Some(place), .. } => {
+            // sled says `Inline(1234)`.
+            let place = place.to_string();
+            let offset = place.trim_matches(|other: char| !other.is_ascii_digit());
+            format!("the file `db` is damaged at offset {offset}")
+        }
+        sled::Error::Corruption { at: None, .. } => String::from("sled's files are damaged"),
+        error => error.to_string(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     builder::Options,
     failpoints::{Point, reach},
     folder,
-    poison::panic_message,
+    poison::{describe, panic_message},
 };
 
 /// How often sled's background thread runs, in milliseconds. It cleans the file up behind the
@@ -39,9 +39,20 @@ const ROOM_BYTES: u64 = 512 * 1024;
 /// Opens sled's database in a folder whose lock is ours.
 fn open(options: &Options) -> StoreResult<sled::Db> {
     let shown = options.path.display();
+    let data = options.path.join("db");
+    let damaged = |found: &str| StoreError::Corrupt {
+        message: format!(
+            "opening {}: {found}; restore {shown} from a backup, or look at a copy of it with \
+             `artos-sled verify`",
+            data.display()
+        ),
+    };
     remove_unfinished_snapshots(options)
         .map_err(|error| folder::io_error(&format!("tidying {shown}"), error))?;
     ensure_room(options)?;
+    // What sled finds in its log goes into a snapshot, which it syncs without the log.
+    sync_log(options)
+        .map_err(|error| folder::io_error(&format!("syncing {}", data.display()), error))?;
     let mut tries_left = TRIES;
     reach(Point::SledOpens);
     loop {
@@ -63,13 +74,19 @@ fn open(options: &Options) -> StoreResult<sled::Db> {
                 return Err(folder::io_error(&format!("opening {shown}"), error));
             }
             Ok(Err(error)) => {
-                return Err(StoreError::Corrupt { message: format!("opening {shown}: {error}") });
+                return Err(damaged(&describe(&error)));
             }
-            Err(panic) => {
-                let panic = panic_message(&*panic);
-                return Err(StoreError::Corrupt { message: format!("opening {shown}: {panic}") });
-            }
+            Err(panic) => return Err(damaged(panic_message(&*panic))),
         }
+    }
+}
+
+/// Makes durable what an earlier process has written.
+fn sync_log(options: &Options) -> io::Result<()> {
+    match File::open(options.path.join("db")) {
+        Ok(file) => file.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

@@ -105,6 +105,10 @@ impl Syncer {
             .set(sequence)
             .map_err(|error| self.disk.poison().io("writing the mark", &error))?;
         reach(Point::Marked);
+        if self.groups == 0 {
+            // A mark of zero says that the store is new, and nothing in it is worth a look.
+            self.sync_mark()?;
+        }
         self.durable.send_replace(count);
         self.groups += 1;
         if self.groups % GROUPS_PER_BLOB_CHECK == 1 {

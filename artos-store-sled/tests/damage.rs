@@ -146,7 +146,7 @@ async fn a_store_that_was_not_closed_is_not_erased_for_a_lost_sector() {
         let copy = TempDir::new().unwrap();
         write(copy.path(), &damaged);
         let Err(error) = SledStore::open(copy.path()) else { continue };
-        if error.to_string().contains("Read corrupted data at file offset") {
+        if error.to_string().contains("the file `db` is damaged at offset") {
             // A page from before the snapshot: it is found when it is read, and nothing is lost.
             continue;
         }
@@ -205,6 +205,83 @@ async fn a_payload_that_looks_like_a_head_is_not_taken_for_one() {
         drop(store);
         SledStore::open(folder.path()).unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_short_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    make(folder.path()).await;
+    let store = SledStore::open(folder.path()).unwrap();
+    let expected = read(&store).await.unwrap();
+    for number in TASKS..TASKS + 500 {
+        store.insert(&[new_task(number)]).await.unwrap();
+    }
+    // As a kill would leave it, and as it is when it was closed.
+    let unclosed = contents(folder.path());
+    drop(store);
+    for good in [unclosed, contents(folder.path())] {
+        let len = good.iter().find(|(name, _)| name == "db").unwrap().1.len();
+        let mut refusals = 0;
+        for at in (1..len).step_by(len / 25) {
+            let mut damaged = good.clone();
+            let (_, data) = damaged.iter_mut().find(|(name, _)| name == "db").unwrap();
+            data.truncate(at);
+            let copy = TempDir::new().unwrap();
+            write(copy.path(), &damaged);
+            match SledStore::open(copy.path()) {
+                // Nothing but free room was behind.
+                Ok(store) => {
+                    let tasks = read(&store).await.unwrap();
+                    assert!(expected.iter().all(|task| tasks.contains(task)), "cut at {at}");
+                    assert_eq!(tasks.len() as u128, TASKS + 500, "cut at {at}");
+                }
+                Err(_) => {
+                    let message = refused(&damaged);
+                    assert!(message.contains("nothing was changed"), "cut at {at}: {message}");
+                    assert!(message.contains("/db "), "cut at {at}: {message}");
+                    refusals += 1;
+                }
+            }
+        }
+        assert!(refusals > 15, "{refusals} refusals");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_file_beside_the_data_is_named() {
+    let folder = TempDir::new().unwrap();
+    make(folder.path()).await;
+    drop(SledStore::open(folder.path()).unwrap());
+    let good = contents(folder.path());
+    assert!(good.iter().any(|(name, _)| name.starts_with("snap.")));
+    for (name, bytes) in &good {
+        if name != "conf" && !name.starts_with("snap.") {
+            continue;
+        }
+        for at in [3, bytes.len() / 2, bytes.len() - 2] {
+            let mut damaged = good.clone();
+            let (_, bytes) = damaged.iter_mut().find(|(other, _)| other == name).unwrap();
+            bytes[at] ^= 16;
+            let message = refused(&damaged);
+            assert!(message.contains(&format!("/{name} is damaged; nothing was")), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mark_that_was_behind_is_right_once_the_store_is_open() {
+    let folder = TempDir::new().unwrap();
+    make(folder.path()).await;
+    let (name, older_mark) =
+        contents(folder.path()).into_iter().find(|(name, _)| name == "artos-store.mark").unwrap();
+    make(folder.path()).await;
+    fs::write(folder.path().join(&name), &older_mark).unwrap();
+    let store = SledStore::open(folder.path()).unwrap();
+    let copy = TempDir::new().unwrap();
+    write(copy.path(), &contents(folder.path()));
+    drop(store);
+    let overview = offline::info(copy.path()).unwrap();
+    assert_eq!(overview.acknowledged, Some(overview.sequence));
 }
 
 #[tokio::test]

@@ -1,9 +1,13 @@
 //! One message of sled's log.
 
+use std::ops::RangeInclusive;
+
 /// A message of the log.
 pub(super) struct Message<'a> {
     pub(super) kind: u8,
     pub(super) segment: u64,
+    /// Which of sled's pages it is about.
+    pub(super) page: u64,
     pub(super) body: &'a [u8],
     /// With its header.
     pub(super) len: usize,
@@ -14,6 +18,12 @@ impl<'a> Message<'a> {
     pub(super) const HEADER_BYTES_MAX: usize = 32;
     pub(super) const CAP: u8 = 2;
     pub(super) const BATCH: u8 = 3;
+    /// A page is given up.
+    pub(super) const FREE: u8 = 4;
+    /// The kinds of messages that are a page, or replace all there was of it.
+    pub(super) const PAGES: RangeInclusive<u8> = 5..=9;
+    /// The kinds of messages that add to a page.
+    pub(super) const PARTS: RangeInclusive<u8> = 10..=11;
     /// The last kind that sled knows. The first, zero, is none.
     const KIND_MAX: u8 = 11;
 
@@ -26,7 +36,8 @@ impl<'a> Message<'a> {
         hasher.update(body);
         hasher.update(bytes.get(4..header.len)?);
         let intact = hasher.finalize() ^ u32::MAX == header.checksum;
-        intact.then_some(Self { kind: header.kind, segment: header.segment, body, len: end })
+        let Header { kind, segment, page, .. } = header;
+        intact.then_some(Self { kind, segment, page, body, len: end })
     }
 
     /// Reads which segment a message says it is of, if it may be one.
@@ -39,6 +50,7 @@ struct Header {
     checksum: u32,
     kind: u8,
     segment: u64,
+    page: u64,
     len: usize,
 }
 
@@ -51,14 +63,14 @@ impl Header {
         }
         let (body_len, rest) = parse_number(rest)?;
         let (segment, rest) = parse_number(rest)?;
-        let (_page, rest) = parse_number(rest)?;
+        let (page, rest) = parse_number(rest)?;
         let len = bytes.len() - rest.len();
-        Some((Self { checksum: u32::from_le_bytes(*checksum), kind, segment, len }, body_len))
+        Some((Self { checksum: u32::from_le_bytes(*checksum), kind, segment, page, len }, body_len))
     }
 }
 
 /// Reads a number of sled's: small ones are one byte, larger ones say how many follow.
-fn parse_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+pub(super) fn parse_number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let (&first, rest) = bytes.split_first()?;
     match first {
         0..=240 => Some((u64::from(first), rest)),

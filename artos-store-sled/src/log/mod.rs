@@ -9,8 +9,11 @@
 //! number on sled reads the log again.
 
 mod message;
+mod pages;
 mod segment;
 mod segments;
+mod settings;
+mod snapshot;
 
 use std::{io, num::NonZero, path::Path, thread};
 
@@ -83,6 +86,9 @@ fn examine(log: &Log, mark: Option<&Mark>) -> io::Result<(Found, Option<Damaged>
         if log.segments.keys().any(|lsn| *lsn < log.stable_lsn) {
             found.damage = found.damage.or(Some(0));
         }
+        if found.damage.is_none() {
+            found.damage = pages::first_lost(log, i64::MIN)?;
+        }
         return Ok((found, None));
     };
     let mut end = i64::MIN;
@@ -98,7 +104,7 @@ fn examine(log: &Log, mark: Option<&Mark>) -> io::Result<(Found, Option<Damaged>
     for lsn in tail.iter().take_while(|lsn| **lsn < end) {
         let segment = log.segment(*lsn)?;
         let mut messages = Vec::new();
-        let walked = segment.walk(end, |kind, body| messages.push((kind, body)));
+        let walked = segment.walk(end, |message, _| messages.push((message.kind, message.body)));
         found.sequence = last_head(&messages, mark.map(Mark::store)).or(found.sequence);
         if walked.torn_batch {
             break;
@@ -118,6 +124,12 @@ fn examine(log: &Log, mark: Option<&Mark>) -> io::Result<(Found, Option<Damaged>
     let stable: Vec<i64> = log.segments.range(..first_of_tail).map(|(lsn, _)| *lsn).collect();
     let damaged = check_all(log, &stable)?;
     found.damage = found.damage.or(damaged.map(|damaged| damaged.offset));
+    if found.damage.is_none() && log.is_behind_snapshot(end) {
+        found.damage = Some(found.end);
+    }
+    if found.damage.is_none() {
+        found.damage = pages::first_lost(log, end)?;
+    }
     Ok((found, damaged))
 }
 
@@ -127,7 +139,7 @@ fn sequence_up_to(log: &Log, lsn: i64, mark: Option<&Mark>) -> io::Result<Option
     for (lsn, _) in log.segments.range(..=lsn).rev() {
         let segment = log.segment(*lsn)?;
         let mut messages = Vec::new();
-        segment.walk(i64::MAX, |kind, body| messages.push((kind, body)));
+        segment.walk(i64::MAX, |message, _| messages.push((message.kind, message.body)));
         if let Some(sequence) = last_head(&messages, mark.map(Mark::store)) {
             return Ok(Some(sequence));
         }
@@ -172,11 +184,7 @@ pub(crate) fn refuse_damaged(
     let data = folder.tree().join("db");
     let data = data.display();
     let found = look(folder, mark, options)?;
-    let shown = folder.path().display();
-    let what_to_do = format!(
-        "nothing was changed; restore {shown} from a backup, or go on with what is left by opening \
-         it with `accept_rollback` or after `artos-sled accept {shown}`"
-    );
+    let what_to_do = what_to_do(folder);
     if let Some(offset) = found.damage {
         let message = format!("{data} is damaged at offset {offset}; {what_to_do}");
         return Err(StoreError::Corrupt { message });
@@ -198,12 +206,25 @@ pub(crate) fn refuse_damaged(
 ///
 /// # Errors
 ///
-/// [`StoreError::Unavailable`] if it cannot be read.
+/// * [`StoreError::Unavailable`]: it cannot be read.
+/// * [`StoreError::Corrupt`]: the files beside it are damaged, without which it makes no sense.
 pub(crate) fn look(folder: &Folder, mark: Option<&Mark>, options: &Options) -> StoreResult<Found> {
     let Options { path, segment_bytes, .. } = folder.options_of_tree(options);
-    let shown = folder.tree().join("db");
-    read(&path, segment_bytes, mark)
-        .map_err(|error| folder::io_error(&format!("reading {}", shown.display()), error))
+    let checked = settings::check(&path).and_then(|()| read(&path, segment_bytes, mark));
+    checked.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => {
+            StoreError::Corrupt { message: format!("{error}; {}", what_to_do(folder)) }
+        }
+        _ => folder::io_error(&format!("reading {}", path.join("db").display()), error),
+    })
+}
+
+fn what_to_do(folder: &Folder) -> String {
+    let shown = folder.path().display();
+    format!(
+        "nothing was changed; restore {shown} from a backup, or go on with what is left by opening \
+         it with `accept_rollback` or after `artos-sled accept {shown}`"
+    )
 }
 
 /// Fills what is unreachable with zeros, as sled does with what it gives up, so that it finds all

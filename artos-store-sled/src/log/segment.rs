@@ -31,7 +31,7 @@ impl Segment {
     }
 
     /// Goes through the messages of a log that ends at `end`.
-    pub(super) fn walk<'a>(&'a self, end: i64, mut see: impl FnMut(u8, &'a [u8])) -> Walked {
+    pub(super) fn walk<'a>(&'a self, end: i64, mut see: impl FnMut(&Message<'a>, i64)) -> Walked {
         let mut at = HEADER_BYTES;
         let next = |at: usize, stopped_early, torn_batch| Walked {
             at,
@@ -55,7 +55,7 @@ impl Segment {
                         return next(at, false, true);
                     }
                 }
-                kind => see(kind, message.body),
+                _ => see(&message, self.lsn + as_lsn(at)),
             }
             at += message.len;
         }

@@ -3,8 +3,8 @@
 //! Nothing here changes the log but [`clear`].
 
 use std::{
-    collections::BTreeMap,
-    fs::{self, File},
+    collections::{BTreeMap, HashMap},
+    fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
 };
@@ -12,14 +12,21 @@ use std::{
 use super::{
     message::Message,
     segment::{HEADER_BYTES, Segment, as_lsn},
+    snapshot::Snapshot,
 };
 
 /// The log, as far as sled reads it again.
 pub(super) struct Log {
     path: PathBuf,
-    segment_bytes: usize,
+    pub(super) segment_bytes: usize,
     /// The first number that sled reads again.
     from: i64,
+    /// sled's snapshot, if there is one.
+    pub(super) snapshot: Option<Snapshot>,
+    /// The numbers of all segments, also those that are not read again, by where they are.
+    pub(super) placed: HashMap<u64, i64>,
+    /// How long the file is.
+    pub(super) len: u64,
     /// By their own numbers.
     pub(super) segments: BTreeMap<i64, Place>,
     /// Everything before this was once known to be on the disk.
@@ -38,7 +45,9 @@ pub(super) struct Place {
 
 impl Log {
     pub(super) fn open(folder: &Path, segment_bytes: usize) -> io::Result<Self> {
-        let from = snapshot_lsn(folder)? / as_lsn(segment_bytes) * as_lsn(segment_bytes);
+        let snapshot = Snapshot::read_last(folder)?;
+        let from = snapshot.as_ref().map_or(0, |snapshot| snapshot.lsn);
+        let from = from / as_lsn(segment_bytes) * as_lsn(segment_bytes);
         let path = folder.join("db");
         let mut file = File::open(&path)?;
         let len = file.metadata()?.len();
@@ -47,6 +56,9 @@ impl Log {
             segment_bytes,
             segments: BTreeMap::new(),
             from,
+            snapshot,
+            placed: HashMap::new(),
+            len,
             stable_lsn: from,
             unreachable: Vec::new(),
             bad_header: None,
@@ -58,10 +70,12 @@ impl Log {
             file.seek(SeekFrom::Start(offset))?;
             file.read_exact(&mut header)?;
             match parse_header(&header) {
-                Some((lsn, stable_lsn)) if lsn >= from => {
-                    log.segments.insert(lsn, Place { offset, stable_lsn });
+                Some((lsn, stable_lsn)) => {
+                    log.placed.insert(offset, lsn);
+                    if lsn >= from {
+                        log.segments.insert(lsn, Place { offset, stable_lsn });
+                    }
                 }
-                Some(_) => {}
                 None if header.iter().all(|byte| *byte == 0) => headless.push(offset),
                 None => log.bad_header = log.bad_header.or(Some(offset)),
             }
@@ -128,6 +142,15 @@ impl Log {
         (self.stable_lsn / step * step).max(0)
     }
 
+    /// Returns whether a log that ends there lacks some of what is in the snapshot.
+    pub(super) fn is_behind_snapshot(&self, end: i64) -> bool {
+        let step = as_lsn(self.segment_bytes);
+        // sled goes on in the next segment where no message fits any more.
+        let is_full = end % step + as_lsn(Message::HEADER_BYTES_MAX) >= step;
+        let end = if is_full { (end / step + 1) * step } else { end };
+        self.snapshot.as_ref().is_some_and(|snapshot| end < snapshot.lsn)
+    }
+
     /// Returns the segments after all that is known to be stable, as far as they go on.
     pub(super) fn tail(&self) -> Vec<i64> {
         let first = self.first_of_tail();
@@ -162,18 +185,6 @@ pub(super) fn clear(path: &Path, segment_bytes: usize, segments: &[u64]) -> io::
         io::copy(&mut io::repeat(0).take(zeros), &mut file)?;
     }
     file.sync_all()
-}
-
-/// Reads off the snapshots' names from which number on the log counts.
-fn snapshot_lsn(folder: &Path) -> io::Result<i64> {
-    let mut last = 0;
-    for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_prefix("snap."));
-        let lsn = number.and_then(|number| i64::from_str_radix(number, 16).ok());
-        last = last.max(lsn.unwrap_or(0));
-    }
-    Ok(last)
 }
 
 /// Reads a segment's own number and the highest one known to be stable.

@@ -10,7 +10,7 @@ use std::{fs, path::Path};
 use artos_core::{
     Timestamp,
     model::{NewTask, TaskState},
-    store::{StoreError, StoreResult},
+    store::{StoreError, StoreResult, TaskStore as _},
 };
 use artos_store_conformance::ManualClock;
 use tempfile::TempDir;
@@ -307,13 +307,19 @@ async fn a_damaged_store_is_exported_but_for_what_is_damaged() {
 #[tokio::test]
 async fn checking_a_store_with_an_unreadable_page_comes_to_an_end() {
     let folder = filled().await;
-    // sled writes its snapshot when it opens a database, and no longer reads what is before.
+    let store = SledStore::open(folder.path()).unwrap();
+    for number in 2_000..2_012 {
+        let input = vec![7; 100_000].into();
+        store.insert(&[NewTask { input, ..new_task(number) }]).await.unwrap();
+    }
+    drop(store);
+    // sled writes its snapshot when it opens a database, and no longer reads the segments before.
     info(folder.path()).unwrap();
     let data = folder.path().join("db");
     let good = fs::read(&data).unwrap();
     let len = good.iter().rposition(|byte| *byte != 0).unwrap();
     let mut unreadable = 0;
-    for at in (100..len).step_by(1 + len / 16) {
+    for at in (100..len).step_by(1 + len / 60) {
         let mut bad = good.clone();
         bad[at] ^= 1;
         fs::write(&data, bad).unwrap();
@@ -323,4 +329,19 @@ async fn checking_a_store_with_an_unreadable_page_comes_to_an_end() {
         assert!(report.is_sound() || compact(folder.path(), &mut |_| {}).is_err());
     }
     assert!(unreadable > 0, "a page of the tree was damaged");
+}
+
+#[tokio::test]
+async fn a_store_that_lost_a_live_task_opens_only_for_who_accepts_that() {
+    let folder = filled().await;
+    let row = keys::listed(keys::LIVE, full().id);
+    tamper(folder.path(), |_, changes| changes.set(row, None));
+    let Err(error @ StoreError::Corrupt { .. }) = SledStore::open(folder.path()) else {
+        panic!("it lacks a task");
+    };
+    assert!(error.to_string().contains("and should have"), "{error}");
+    let accepted = SledStore::builder(folder.path()).accept_rollback(true).open().unwrap();
+    accepted.insert(&[new_task(1_001)]).await.unwrap();
+    drop(accepted);
+    drop(SledStore::open(folder.path()).unwrap());
 }
