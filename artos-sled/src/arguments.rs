@@ -6,13 +6,14 @@ use clap::{Args, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
-  artos-sled info artos-data               what the store holds, and how large it is
-  artos-sled verify artos-data             is everything as it should be?
-  artos-sled export artos-data | jq .id    all tasks, one line of JSON each
-  artos-sled compact artos-data            give unused space back to the disk
+  artos-sled info artos-data/tasks              what the store holds, and how large it is
+  artos-sled verify artos-data/tasks            is everything as it should be?
+  artos-sled export artos-data/tasks | jq .id   all tasks, one line of JSON each
+  artos-sled compact artos-data/tasks           give unused space back to the disk
 
-The program that uses the store has to be stopped first. To try something out, copy the folder
-while no program has it open, and work on the copy.
+The folder is the store's own: document-service, for one, keeps its tasks in `tasks` below the
+folder it was given. The program that uses the store has to be stopped first. To try something
+out, copy the folder while no program has it open, and work on the copy.
 
 Exit codes:
   0  everything is fine
@@ -32,18 +33,18 @@ pub(crate) enum Command {
     /// Shows what a store holds, and how large it is.
     #[command(after_help = "\
 Examples:
-  artos-sled info artos-data
-  artos-sled info --json artos-data | jq .counts.pending")]
+  artos-sled info artos-data/tasks
+  artos-sled info --json artos-data/tasks | jq .counts.pending")]
     Info(Looking),
 
     /// Checks everything in a store and lists all that is wrong with it.
     ///
-    /// Reads every byte of every task, and changes nothing. Exits with 1 if anything is wrong, so
+    /// Reads every byte of every task, and changes none of it. Exits with 1 if anything is wrong, so
     /// that a script can check a backup.
     #[command(after_help = "\
 Examples:
-  artos-sled verify artos-data
-  artos-sled verify --json backup/artos-data > bad.json || mail -s 'bad backup' me@example.org")]
+  artos-sled verify artos-data/tasks
+  artos-sled verify --json backup/artos-data/tasks > bad.json || mail -s 'bad backup' me@example.org")]
     Verify(Looking),
 
     /// Writes all tasks with their payloads, one line of JSON each.
@@ -53,8 +54,8 @@ Examples:
     /// with 1.
     #[command(after_help = "\
 Examples:
-  artos-sled export artos-data > tasks.jsonl
-  artos-sled export artos-data | jq -c 'select(.state == \"failed\") | {id, failure}'")]
+  artos-sled export artos-data/tasks > tasks.jsonl
+  artos-sled export artos-data/tasks | jq -c 'select(.state == \"failed\") | {id, failure}'")]
     Export(Export),
 
     /// Writes a store anew, so that its files are about as large as what they hold.
@@ -64,7 +65,7 @@ Examples:
     /// program may be killed, and the machine may lose its power, at any moment.
     #[command(after_help = "\
 Example:
-  artos-sled compact artos-data")]
+  artos-sled compact artos-data/tasks")]
     Compact(Folder),
 
     /// Goes on with a store that came back older than what it had acknowledged.
@@ -74,9 +75,9 @@ Example:
     /// tasks that were submitted last may be gone, and tasks that were done last may run again.
     #[command(after_help = "\
 Example:
-  cp -a artos-data artos-data.before      a copy to look at later
-  artos-sled verify artos-data            is what is there at least sound?
-  artos-sled accept artos-data")]
+  cp -a artos-data/tasks before           a copy to look at later
+  artos-sled verify artos-data/tasks      is what is there at least sound?
+  artos-sled accept artos-data/tasks")]
     Accept(Folder),
 }
 

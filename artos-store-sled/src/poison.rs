@@ -66,6 +66,10 @@ impl Poison {
     /// Poisons the store after an error of sled.
     pub(crate) fn sled(&self, doing: &str, error: &sled::Error) -> StoreError {
         match error {
+            sled::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let found = "the file `db` ends before what it should hold";
+                self.first(Cause::Corrupt(format!("{doing}: {found}")))
+            }
             sled::Error::Io(error) => self.io(doing, error),
             sled::Error::Corruption { .. } => {
                 self.first(Cause::Corrupt(format!("{doing}: {}", describe(error))))
