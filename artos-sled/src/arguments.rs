@@ -39,12 +39,12 @@ Examples:
 
     /// Checks everything in a store and lists all that is wrong with it.
     ///
-    /// Reads every byte of every task, and changes none of it. Exits with 1 if anything is wrong, so
-    /// that a script can check a backup.
+    /// Reads every byte of every task, and changes none of it. Exits with 1 if anything is wrong,
+    /// so that a script can check a backup.
     #[command(after_help = "\
 Examples:
   artos-sled verify artos-data/tasks
-  artos-sled verify --json backup/artos-data/tasks > bad.json || mail -s 'bad backup' me@example.org")]
+  artos-sled verify --json backup/tasks > bad.json || mail -s 'bad backup' me@example.org")]
     Verify(Looking),
 
     /// Writes all tasks with their payloads, one line of JSON each.

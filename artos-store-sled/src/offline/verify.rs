@@ -29,7 +29,8 @@ use crate::{
 /// Checks everything in a store, and returns all that is wrong with it.
 ///
 /// It reads every byte of every task, and changes none of it; sled tidies its files meanwhile. A
-/// log in which sled would repair something is reported and not opened: then the tasks are not checked.
+/// log in which sled would repair something is reported and not opened: then the tasks are not
+/// checked.
 ///
 /// # Errors
 ///
