@@ -7,10 +7,13 @@ use axum::{Router, middleware, response::IntoResponse, routing::MethodRouter};
 use bytes::Bytes;
 use utoipa_axum::router::UtoipaMethodRouter;
 
+#[cfg(feature = "compression")]
+use crate::compression;
 use crate::{
     Auth, Drain, Limits, Problem, Resource,
     app::{App, Mount},
     auth::{self, Guard},
+    cors,
     error::ProblemKind,
     keys,
     limits::{self, Limiter},
@@ -34,6 +37,9 @@ pub fn router(client: Client, auth: Auth) -> RouterBuilder {
         waiters_max: 64,
         streams_max: 64,
         limits: None,
+        cors_origins: Vec::new(),
+        #[cfg(feature = "compression")]
+        is_compressing: false,
         openapi_path: String::from("/api/v1/openapi.json"),
         title: String::from("artos"),
         version: String::from("1"),
@@ -56,6 +62,9 @@ pub struct RouterBuilder {
     waiters_max: usize,
     streams_max: usize,
     limits: Option<Limits>,
+    cors_origins: Vec<String>,
+    #[cfg(feature = "compression")]
+    is_compressing: bool,
     openapi_path: String,
     title: String,
     version: String,
@@ -141,6 +150,23 @@ impl RouterBuilder {
         self
     }
 
+    /// Lets web pages of these origins call, such as `https://app.example.com`. Default: none, so
+    /// browsers let only pages of the service's own origin read its answers.
+    ///
+    /// Pages have to send a token; cookies are not accepted.
+    pub fn cors_origins(mut self, origins: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.cors_origins.extend(origins.into_iter().map(Into::into));
+        self
+    }
+
+    /// Compresses larger answers of JSON for clients that accept gzip; never event streams, and
+    /// never documents. Default: no, because a proxy in front often does it.
+    #[cfg(feature = "compression")]
+    pub const fn compress(mut self) -> Self {
+        self.is_compressing = true;
+        self
+    }
+
     /// Sets where the OpenAPI document is. Default: `/api/v1/openapi.json`.
     pub fn openapi_path(mut self, path: impl Into<String>) -> Self {
         self.openapi_path = path.into();
@@ -156,7 +182,10 @@ impl RouterBuilder {
 
     /// Checks everything and builds the router.
     ///
-    /// It answers every path, so merge it into another router only if that one has no fallback.
+    /// It answers every path, so nest it into another router, or merge it only if that one has no
+    /// fallback. The layers around it are, from the outside in: compression; request ids, the log,
+    /// the headers that every answer has, and the one error body; CORS; panics and deadlines; the
+    /// guard; quotas.
     ///
     /// # Errors
     ///
@@ -246,10 +275,19 @@ impl RouterBuilder {
             true => guarded.route_layer(middleware::from_fn_with_state(guard, auth::guard)),
             false => guarded,
         };
-        guarded
+        let router = guarded
             .merge(with_both_spellings(service, Arc::clone(&app)))
-            .fallback(async || Problem::new(ProblemKind::NotFound, "Not found").into_response())
-            .layer(middleware::from_fn_with_state(app, observe::observe))
+            .fallback(async || Problem::new(ProblemKind::NotFound, "Not found").into_response());
+        // From the inside out.
+        let router =
+            router.layer(middleware::from_fn_with_state(Arc::clone(&app), observe::contain));
+        let origins: Vec<_> =
+            self.cors_origins.iter().filter_map(|origin| cors::origin(origin)).collect();
+        let router = if origins.is_empty() { router } else { router.layer(cors::layer(origins)) };
+        let router = router.layer(middleware::from_fn_with_state(app, observe::observe));
+        #[cfg(feature = "compression")]
+        let router = if self.is_compressing { compression::around(router) } else { router };
+        router
     }
 
     fn problems(&self) -> Vec<String> {
@@ -272,6 +310,11 @@ impl RouterBuilder {
         if self.auth.keys().is_some() {
             claim(String::from("/api/v1/keys"), &mut problems);
             claim(String::from("/api/v1/keys/{}"), &mut problems);
+        }
+        for origin in self.cors_origins.iter().filter(|origin| cors::origin(origin).is_none()) {
+            problems.push(format!(
+                "{origin:?} is no origin: expected something like https://app.example.com"
+            ));
         }
         check_path("openapi_path", &self.openapi_path, &mut problems);
         for endpoint in &self.endpoints {

@@ -14,6 +14,7 @@ use axum::{
 
 use crate::{
     access::Scope,
+    nested::Prefix,
     wire::{self, ProblemMedia},
 };
 
@@ -324,9 +325,10 @@ impl Problem {
         response: Response,
         media: ProblemMedia,
         request_id: &str,
+        prefix: &Prefix,
     ) -> Response {
         let (mut parts, _) = response.into_parts();
-        let body = wire::problem(self, request_id);
+        let body = wire::problem(self, request_id, prefix.as_str());
         parts.headers.remove(header::CONTENT_LENGTH);
         parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.as_str()));
         Response::from_parts(parts, body.into())
@@ -338,7 +340,7 @@ impl IntoResponse for Problem {
         let mut response = self.status().into_response();
         self.write_headers(response.headers_mut());
         // Written here already, for a router that lacks the outermost layer.
-        let mut response = self.render(response, ProblemMedia::Problem, "");
+        let mut response = self.render(response, ProblemMedia::Problem, "", &Prefix::default());
         response.extensions_mut().insert(self);
         response
     }

@@ -61,20 +61,24 @@
 //! Organizations can make [`Keys`] and register webhooks (see [`Webhooks`], behind the feature
 //! `webhooks`, which is on by default); [`Limits`] keep them from calling too often.
 //!
-//! [`serve`] runs the router on a listener and ends in good time; any other way to serve an axum
-//! router works as well.
+//! [`serve`] runs the router on a listener and ends in good time, and a [`Server`] with more to
+//! choose from, such as TLS; any other way to serve an axum router works as well.
 
 mod access;
 mod app;
 mod auth;
 mod builder;
+#[cfg(feature = "compression")]
+mod compression;
 mod conditional;
+mod cors;
 mod cursor;
 mod drain;
 mod error;
 mod idempotency;
 mod keys;
 mod limits;
+mod nested;
 mod observe;
 mod openapi;
 mod prefer;
@@ -96,6 +100,8 @@ pub use error::{FieldError, Problem};
 pub use keys::Keys;
 pub use limits::{Limits, Quota};
 pub use resource::Resource;
-pub use serve::{ServeError, serve};
+pub use serve::{ServeError, Server, serve};
+#[cfg(feature = "tls")]
+pub use serve::{Tls, TlsError};
 #[cfg(feature = "webhooks")]
 pub use webhooks::{Webhooks, WebhooksBuilder, WebhooksError};

@@ -27,8 +27,8 @@ use crate::{
     error::{Problem, ProblemKind},
 };
 
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(crate) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(crate) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// After so many calls the quotas of those who have not called for long are forgotten.
 const CALLS_BETWEEN_SWEEPS: u32 = 4_096;

@@ -1,4 +1,5 @@
-//! The outermost layer: request ids, spans, panics, deadlines, and the one error body.
+//! The outermost layer: request ids, spans, and the one error body; and a layer further in, for
+//! panics and deadlines.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -12,7 +13,7 @@ use futures::FutureExt;
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use crate::{app::App, error::Problem, prefer, wire::ProblemMedia};
+use crate::{app::App, error::Problem, nested::Prefix, prefer, wire::ProblemMedia};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -28,21 +29,10 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     // Neither the query nor any header: they may hold secrets.
     let span = tracing::info_span!("request", id = %id_text, method = %request.method(), route);
     let media = media_of_errors(request.headers());
-    let mut deadline = app.request_timeout;
-    if request.method() == Method::GET {
-        deadline += prefer::wait(request.headers()).unwrap_or_default();
-    }
+    let prefix = Prefix::of(request.extensions(), request.uri());
     let started = Instant::now();
     let response = async {
-        // A panic leaves nothing half-done that another request could see: handlers share only
-        // what is behind locks of its own.
-        let run = AssertUnwindSafe(next.run(request)).catch_unwind();
-        let response = match tokio::time::timeout(deadline, run).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(_)) => Problem::internal("a handler panicked").into_response(),
-            Err(_) => Problem::timeout().into_response(),
-        };
-        let response = finish(response, media, &id_text);
+        let response = finish(next.run(request).await, media, &id_text, &prefix);
         let status = response.status().as_u16();
         tracing::debug!(status, elapsed = ?started.elapsed(), "answered");
         response
@@ -52,14 +42,36 @@ pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next:
     response
 }
 
+/// Answers for a handler that panics or takes too long.
+pub(crate) async fn contain(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let mut deadline = app.request_timeout;
+    if request.method() == Method::GET {
+        deadline += prefer::wait(request.headers()).unwrap_or_default();
+    }
+    // A panic leaves nothing half-done that another request could see: handlers share only what is
+    // behind locks of its own.
+    let run = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(deadline, run).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => Problem::internal("a handler panicked").into_response(),
+        Err(_) => Problem::timeout().into_response(),
+    }
+}
+
 /// Gives refusals the one error body, and every response the headers that all have.
-fn finish(mut response: Response, media: ProblemMedia, request_id: &str) -> Response {
+fn finish(
+    mut response: Response,
+    media: ProblemMedia,
+    request_id: &str,
+    prefix: &Prefix,
+) -> Response {
+    prefix.complete(&mut response);
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         // Without a problem it comes from axum itself or from a route of the service's own.
         let problem = response.extensions_mut().remove::<Problem>();
         let problem = problem.unwrap_or_else(|| Problem::of_status(status));
-        response = problem.render(response, media, request_id);
+        response = problem.render(response, media, request_id, prefix);
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     let headers = response.headers_mut();

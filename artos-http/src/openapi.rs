@@ -21,6 +21,17 @@ const BEARER: &str = "bearer";
 const JSON: &str = "application/json";
 const PROBLEM_JSON: &str = "application/problem+json";
 
+/// Says in the document where its paths begin, for a router that is nested in another.
+pub(crate) fn below(document: &Bytes, prefix: &str) -> Bytes {
+    match document.strip_prefix(b"{") {
+        Some(rest) if !prefix.is_empty() => {
+            let servers = serde_json::json!([{ "url": prefix }]);
+            Bytes::from([format!("{{\"servers\":{servers},").as_bytes(), rest].concat())
+        }
+        _ => document.clone(),
+    }
+}
+
 /// A schema of the service, with those it refers to.
 pub(crate) struct NamedSchema {
     name: String,

@@ -265,16 +265,16 @@ impl ProblemMedia {
 }
 
 /// Returns the path that explains a kind of problem.
-pub(crate) fn problem_type(kind: ProblemKind) -> String {
+pub(crate) fn problem_type(kind: ProblemKind, prefix: &str) -> String {
     if kind == ProblemKind::QuotaExceeded {
         // The one kind that has a registered type.
         return String::from("https://iana.org/assignments/http-problem-types#quota-exceeded");
     }
-    format!("/problems/{}", kind.slug())
+    format!("{prefix}/problems/{}", kind.slug())
 }
 
 /// Writes the error body.
-pub(crate) fn problem(problem: &Problem, request_id: &str) -> Bytes {
+pub(crate) fn problem(problem: &Problem, request_id: &str, prefix: &str) -> Bytes {
     let status = problem.status();
     let title = match problem.kind() {
         Some(kind) => kind.facts().title,
@@ -285,7 +285,9 @@ pub(crate) fn problem(problem: &Problem, request_id: &str) -> Bytes {
         .iter()
         .map(|error| ErrorEntry { pointer: error.pointer.as_deref(), detail: &error.detail });
     let body = ProblemBody {
-        r#type: problem.kind().map_or_else(|| String::from("about:blank"), problem_type),
+        r#type: problem
+            .kind()
+            .map_or_else(|| String::from("about:blank"), |kind| problem_type(kind, prefix)),
         title,
         status: status.as_u16(),
         detail: problem.detail(),
@@ -309,11 +311,11 @@ pub(crate) struct ProblemPage {
     description: &'static str,
 }
 
-impl From<ProblemKind> for ProblemPage {
-    fn from(kind: ProblemKind) -> Self {
+impl ProblemPage {
+    pub(crate) fn new(kind: ProblemKind, prefix: &str) -> Self {
         let facts = kind.facts();
         Self {
-            r#type: problem_type(kind),
+            r#type: problem_type(kind, prefix),
             title: facts.title,
             status: facts.status.as_u16(),
             code: facts.code,

@@ -3,7 +3,7 @@
 use artos_core::Cancelled;
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 
@@ -13,6 +13,7 @@ use crate::{
     access::Action,
     app::{Mount, PathId},
     conditional::Known,
+    nested,
     wire::TaskStatus,
 };
 
@@ -58,9 +59,7 @@ pub(crate) async fn cancel(
     let mut response = status::answer(&mount, &record, &Known::of(&HeaderMap::new()));
     if !record.is_terminal() {
         *response.status_mut() = StatusCode::ACCEPTED;
-        if let Ok(location) = HeaderValue::try_from(mount.status_path(id)) {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
+        nested::point(&mut response, header::LOCATION, &mount.status_path(id));
     }
     Ok(response)
 }

@@ -9,7 +9,7 @@ use axum::{
 };
 
 use super::{json_bytes, ok_json};
-use crate::{Problem, app::App, error::ProblemKind, wire::ProblemPage};
+use crate::{Problem, app::App, error::ProblemKind, nested::Prefix, openapi, wire::ProblemPage};
 
 /// Returns this document.
 #[utoipa::path(
@@ -18,8 +18,8 @@ use crate::{Problem, app::App, error::ProblemKind, wire::ProblemPage};
     tag = "documentation",
     responses((status = 200, description = "The OpenAPI document of this service.", body = Object))
 )]
-pub(crate) async fn openapi(State(app): State<Arc<App>>) -> Response {
-    public(json_bytes(app.openapi.clone()))
+pub(crate) async fn openapi(State(app): State<Arc<App>>, prefix: Prefix) -> Response {
+    public(json_bytes(openapi::below(&app.openapi, prefix.as_str())))
 }
 
 /// Explains a type of problem: where the `type` of an error body leads.
@@ -33,11 +33,11 @@ pub(crate) async fn openapi(State(app): State<Arc<App>>) -> Response {
         (status = 404, description = "There is no such problem."),
     )
 )]
-pub(crate) async fn problem(params: RawPathParams) -> Result<Response, Problem> {
+pub(crate) async fn problem(params: RawPathParams, prefix: Prefix) -> Result<Response, Problem> {
     let slug = params.iter().next().map(|(_, slug)| slug).unwrap_or_default();
     let kind = ProblemKind::ALL.iter().copied().find(|kind| kind.slug() == slug);
     let kind = kind.ok_or_else(|| Problem::new(ProblemKind::NotFound, "Not found"))?;
-    Ok(public(ok_json(&ProblemPage::from(kind))))
+    Ok(public(ok_json(&ProblemPage::new(kind, prefix.as_str()))))
 }
 
 /// The same for everybody until the next deploy.

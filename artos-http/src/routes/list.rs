@@ -14,6 +14,7 @@ use crate::{
     access::Action,
     app::Mount,
     cursor::Listing,
+    nested,
     wire::{DocumentList, Listed, Status},
 };
 
@@ -82,8 +83,8 @@ pub(crate) async fn list(
     let mut response = ok_json(&DocumentList { documents, next_cursor });
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if let Some(link) = link.and_then(|link| HeaderValue::try_from(link).ok()) {
-        headers.insert(header::LINK, link);
+    if let Some(link) = link {
+        nested::point(&mut response, header::LINK, &link);
     }
     Ok(response)
 }

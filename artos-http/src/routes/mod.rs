@@ -25,7 +25,7 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use crate::{
     Caller,
     app::{App, Mount, PathId},
-    idempotency,
+    idempotency, nested,
     resource::ServeBytes,
 };
 
@@ -74,10 +74,8 @@ fn not_modified() -> Response {
 
 /// Sets the headers of an answer that says where a new task can be followed.
 fn accepted(response: &mut Response, status_path: &str, replayed: bool) {
+    nested::point(response, header::LOCATION, status_path);
     let headers = response.headers_mut();
-    if let Ok(location) = HeaderValue::try_from(status_path) {
-        headers.insert(header::LOCATION, location);
-    }
     headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
     if replayed {
         headers.insert(idempotency::IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));

@@ -6,7 +6,7 @@ use artos_core::{Filter, ListQuery, Name, Task, TaskId, store::Part};
 use axum::{
     body::Body,
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Deserialize;
@@ -27,6 +27,7 @@ use crate::{
     Caller, FieldError, Problem,
     access::{self, Action, Ownership},
     error::ProblemKind,
+    nested,
     records::tenant,
     request,
 };
@@ -131,10 +132,8 @@ async fn register(
     let endpoint = endpoints.add(endpoint).await?;
     tracing::info!(endpoint = endpoint.id, "webhook endpoint registered");
     let mut response = with_secret(&endpoint, StatusCode::CREATED);
-    let location = HeaderValue::try_from(format!("/api/v1/webhooks/{}", endpoint.id));
-    if let Ok(location) = location {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
+    let location = format!("/api/v1/webhooks/{}", endpoint.id);
+    nested::point(&mut response, header::LOCATION, &location);
     Ok(response)
 }
 

@@ -14,18 +14,25 @@ mod auth;
 mod bad_input;
 mod build;
 mod cancel;
+#[cfg(feature = "compression")]
+mod compression;
+mod cors;
 mod document;
 mod events;
 mod fuzz;
 mod health;
+mod http2;
 mod idempotency;
 mod keys;
 mod limits;
 mod list;
 mod long_poll;
+mod nested;
 mod openapi;
 mod presentation;
 mod retry;
 mod serve;
 mod status;
 mod submit;
+#[cfg(feature = "tls")]
+mod tls;

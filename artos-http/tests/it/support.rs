@@ -336,10 +336,21 @@ impl Answer {
         self.check_problem()
     }
 
+    /// Checks that this is the error body of a router that is nested.
+    pub(crate) fn problem_below(&self, prefix: &str, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        self.check_problem_below(prefix)
+    }
+
     pub(crate) fn check_problem(&self) -> Value {
+        self.check_problem_below("")
+    }
+
+    fn check_problem_below(&self, prefix: &str) -> Value {
         let body = self.json();
         let text = |key: &str| body[key].as_str().unwrap_or_else(|| panic!("no {key}: {self:?}"));
-        assert!(text("type") == "about:blank" || text("type").starts_with("/problems/"));
+        let pages = format!("{prefix}/problems/");
+        assert!(text("type") == "about:blank" || text("type").starts_with(&pages), "{self:?}");
         assert!(
             !text("title").is_empty() && !text("detail").is_empty() && !text("code").is_empty()
         );

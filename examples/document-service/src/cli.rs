@@ -1,6 +1,6 @@
 //! What the command line takes; every option can also come from the environment.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
@@ -23,7 +23,7 @@ pub struct Arguments {
 pub enum Command {
     /// Serve the HTTP API and generate documents until told to stop (Ctrl-C or SIGTERM).
     #[command(after_help = SERVE_HELP)]
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Start a service on a free port, generate a sample document through its API, and stop.
     Demo(DemoArguments),
 }
@@ -85,6 +85,52 @@ pub struct ServeArguments {
         value_delimiter = ','
     )]
     pub webhook_networks: Vec<IpNet>,
+    /// How many requests that change something an organization may make in a minute. There are no
+    /// such limits with --no-auth.
+    #[arg(
+        long,
+        value_name = "REQUESTS",
+        default_value = "600",
+        env = "DOCUMENT_SERVICE_SUBMITS_PER_MINUTE"
+    )]
+    pub submits_per_minute: NonZeroU32,
+    /// How many other requests an organization may make in a minute.
+    #[arg(
+        long,
+        value_name = "REQUESTS",
+        default_value = "6000",
+        env = "DOCUMENT_SERVICE_POLLS_PER_MINUTE"
+    )]
+    pub polls_per_minute: NonZeroU32,
+    /// How many connections may be open at a time.
+    #[arg(long, default_value_t = 16_384, env = "DOCUMENT_SERVICE_CONNECTIONS")]
+    pub connections: usize,
+    /// A file with a certificate in PEM, and with those that lead to a known authority; connections
+    /// are encrypted then.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        env = "DOCUMENT_SERVICE_TLS_CERTIFICATE"
+    )]
+    pub tls_certificate: Option<PathBuf>,
+    /// The file with the private key of the certificate, in PEM.
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_certificate",
+        env = "DOCUMENT_SERVICE_TLS_KEY"
+    )]
+    pub tls_key: Option<PathBuf>,
+    /// An origin whose web pages may call this service, such as https://app.example.com; may be
+    /// repeated.
+    #[arg(
+        long = "cors-origin",
+        value_name = "ORIGIN",
+        env = "DOCUMENT_SERVICE_CORS_ORIGINS",
+        value_delimiter = ','
+    )]
+    pub cors_origins: Vec<String>,
     /// How many documents to generate at a time.
     #[arg(long, default_value_t = 4, env = "DOCUMENT_SERVICE_CONCURRENCY")]
     pub concurrency: usize,

@@ -23,7 +23,7 @@ async fn main() -> ExitCode {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .init();
     let ended = match command {
-        Command::Serve(arguments) => document_service::serve::run(arguments).await,
+        Command::Serve(arguments) => document_service::serve::run(*arguments).await,
         Command::Demo(arguments) => document_service::demo::run(arguments).await,
     };
     match ended {

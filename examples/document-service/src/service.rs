@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use artos_core::{Client, Queue, Runtime, Submission, TaskRecord, store::TaskStore};
-use artos_http::{Auth, Caller, Drain, FieldError, Keys, Problem, Resource, Webhooks};
+use artos_http::{Auth, Caller, Drain, FieldError, Keys, Limits, Problem, Resource, Webhooks};
 use axum::{
     http::{HeaderName, HeaderValue, header},
     response::IntoResponse,
@@ -35,6 +35,10 @@ pub struct Settings<'a> {
     pub tokens: &'a [OrganizationToken],
     /// Networks that are not public and may get webhooks all the same.
     pub webhook_networks: &'a [IpNet],
+    /// How often an organization may call; `None` for any number of times.
+    pub limits: Option<Limits>,
+    /// Origins whose web pages may call.
+    pub cors_origins: &'a [String],
     /// How many documents to generate at a time.
     pub concurrency: usize,
     /// How long a document stays with a process that gives no sign of life.
@@ -84,13 +88,17 @@ pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
             .with_keys(Keys::new(client))
     };
     let organizations = settings.tokens.iter().map(|one| one.organization.clone()).collect();
-    let app = artos_http::router(runtime.client(), auth)
+    let mut router = artos_http::router(runtime.client(), auth)
         .monitor(runtime.monitor())
         .drain(drain.clone())
         .webhooks(webhooks)
         .resource(resource(files, rules, organizations))
-        .build()?;
-    Ok(Service { runtime, app, drain })
+        .cors_origins(settings.cors_origins)
+        .compress();
+    if let Some(limits) = settings.limits {
+        router = router.limits(limits);
+    }
+    Ok(Service { runtime, app: router.build()?, drain })
 }
 
 fn open_files(directory: &Path) -> anyhow::Result<Files> {

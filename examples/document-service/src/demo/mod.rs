@@ -37,6 +37,8 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
         files: &files,
         tokens: &[],
         webhook_networks: &[],
+        limits: None,
+        cors_origins: &[],
         concurrency: 2,
         lease: LEASE,
     })

@@ -56,6 +56,7 @@ async fn real_files_become_a_word_document_with_sections_sources_and_metadata() 
         assert_eq!(service.get(&path, "token-g").await.0, 404, "{path}");
     }
     let (_, response) = service.get("", "token-a").await;
+    assert_eq!(response.headers()["ratelimit-policy"], "\"poll\";q=6000;w=60");
     assert_eq!(json(&response)["documents"][0]["document_name"], "Final Report");
     let (_, response) = service.get("", "token-g").await;
     assert_eq!(json(&response)["documents"], json!([]));

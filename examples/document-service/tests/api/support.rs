@@ -35,6 +35,8 @@ impl Running {
             files: files.path(),
             tokens: &tokens,
             webhook_networks: &[],
+            limits: Some(artos_http::Limits::default()),
+            cors_origins: &[],
             concurrency: 4,
             lease: Duration::from_secs(20),
         })

@@ -116,3 +116,27 @@ fn a_text_that_names_no_store_is_explained() {
     program.args(["--lease-seconds", "0"]);
     assert!(run(program).1.contains("expected whole seconds from 1 to 86400"));
 }
+
+#[test]
+fn what_it_cannot_serve_with_is_said_before_anything_is_touched() {
+    let folder = tempdir().unwrap();
+    let empty = tempdir().unwrap();
+    let pem = empty.path().join("empty.pem");
+    fs::write(&pem, "").unwrap();
+    let (pem, missing) = (pem.to_str().unwrap(), "/nowhere/key.pem");
+    for (options, code, expected) in [
+        (&["--tls-certificate", pem][..], 2, "--tls-key"),
+        (&["--tls-certificate", pem, "--tls-key", missing], 1, "cannot read /nowhere/key.pem"),
+        (&["--tls-certificate", pem, "--tls-key", pem], 1, "there is no certificate"),
+        (&["--submits-per-minute", "0"], 2, "would be zero"),
+    ] {
+        let mut program = serve(&sled(folder.path()));
+        let (output, text) = run({
+            program.args(options);
+            program
+        });
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        assert!(text.contains(expected), "{text}");
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+}

@@ -1,0 +1,109 @@
+//! One connection, from its first byte to its last.
+
+use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, Request},
+};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use super::idle::Activity;
+
+/// How long a client that was idle may take to agree that the connection is over.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// How long a client may take to encrypt a connection.
+#[cfg(feature = "tls")]
+const HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How many requests at a time one connection of HTTP/2 may have.
+const STREAMS_MAX: u32 = 256;
+
+/// How often a silent connection of HTTP/2 is asked whether it is still there, and how long it may
+/// take to say so.
+const PING: Duration = Duration::from_secs(20);
+
+/// What all connections share.
+#[derive(Clone)]
+pub(super) struct Connections {
+    pub(super) app: Router,
+    pub(super) idle_max: Duration,
+    pub(super) ending: CancellationToken,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<super::Tls>,
+}
+
+impl Connections {
+    /// Serves a connection.
+    pub(super) async fn serve(self, stream: TcpStream, address: SocketAddr) {
+        // Small answers should not wait for more.
+        let _ = stream.set_nodelay(true);
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            let accepted = tokio::time::timeout(HANDSHAKE, tls.acceptor().accept(stream));
+            match self.ending.run_until_cancelled(accepted).await {
+                Some(Ok(Ok(stream))) => self.requests(stream, address).await,
+                Some(Ok(Err(error))) => tracing::debug!(%error, "a connection was not encrypted"),
+                Some(Err(_)) | None => {}
+            }
+            return;
+        }
+        self.requests(stream, address).await;
+    }
+
+    async fn requests<S>(self, stream: S, address: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Activity::new();
+        let busy = activity.clone();
+        let app = self.app;
+        let service = service_fn(move |request: Request<Incoming>| {
+            let busy = busy.begin();
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(address));
+            let answered = app.clone().oneshot(request);
+            async move {
+                let Ok(response) = answered.await;
+                Ok::<_, Infallible>(response.map(|body| busy.until_end_of(body)))
+            }
+        });
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.idle_max);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING);
+        let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.ending.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+            // The protocols have timers of their own, but none before it is known which one it is,
+            // and none for HTTP/2 that answers pings and asks for nothing.
+            () = activity.idle_for(self.idle_max) => {
+                connection.as_mut().graceful_shutdown();
+                tokio::time::timeout(GOODBYE, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
