@@ -199,20 +199,20 @@ impl RouterBuilder {
         if !problems.is_empty() {
             return Err(BuildError { problems });
         }
-        let mut docs = Documentation::new(&self.title, &self.version, self.auth.is_open());
+        let is_limited = self.limits.is_some();
+        let mut docs =
+            Documentation::new(&self.title, &self.version, self.auth.is_open(), is_limited);
         let mut service = Vec::new();
         for route in routes::of_service() {
             service.extend(document(&mut docs, route, None));
         }
         service.extend(document(&mut docs, routes::of_openapi(), Some(&self.openapi_path)));
         #[cfg(feature = "webhooks")]
-        let mut managed: Vec<Route<()>> = match &self.webhooks {
-            Some(webhooks) => crate::webhooks::of_webhooks(webhooks.clone())
-                .into_iter()
-                .flat_map(|route| document_guarded(&mut docs, "webhooks", route))
-                .collect(),
-            None => Vec::new(),
-        };
+        let mut managed: Vec<Route<()>> = self
+            .webhooks
+            .as_ref()
+            .map(|webhooks| document_webhooks(&mut docs, webhooks))
+            .unwrap_or_default();
         #[cfg(not(feature = "webhooks"))]
         let mut managed = Vec::new();
         if let Some(keys) = self.auth.keys() {
@@ -398,6 +398,16 @@ fn document_guarded(
         routes.push((path, methods.clone()));
     }
     routes
+}
+
+/// Documents the routes that look after webhooks, and the events.
+#[cfg(feature = "webhooks")]
+fn document_webhooks(docs: &mut Documentation, webhooks: &crate::Webhooks) -> Vec<Route<()>> {
+    for r#type in webhooks.event_types() {
+        docs.add_event(&r#type);
+    }
+    let routes = crate::webhooks::of_webhooks(webhooks.clone()).into_iter();
+    routes.flat_map(|route| document_guarded(docs, "webhooks", route)).collect()
 }
 
 /// Documents the routes of a resource, and returns them with their full paths.

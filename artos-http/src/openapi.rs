@@ -52,10 +52,11 @@ pub(crate) struct Documentation {
     openapi: OpenApi,
     tags: BTreeSet<String>,
     is_open: bool,
+    is_limited: bool,
 }
 
 impl Documentation {
-    pub(crate) fn new(title: &str, version: &str, is_open: bool) -> Self {
+    pub(crate) fn new(title: &str, version: &str, is_open: bool, is_limited: bool) -> Self {
         let mut components = Components::new();
         if !is_open {
             let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
@@ -64,7 +65,7 @@ impl Documentation {
         components.schemas.extend(NamedSchema::of::<ProblemBody<'_>>().schemas);
         let info = InfoBuilder::new().title(title).version(version).build();
         let openapi = OpenApiBuilder::new().info(info).components(Some(components)).build();
-        Self { openapi, tags: BTreeSet::new(), is_open }
+        Self { openapi, tags: BTreeSet::new(), is_open, is_limited }
     }
 
     /// Adds a route with the documentation of its handler.
@@ -75,6 +76,9 @@ impl Documentation {
         schemas: Vec<(String, RefOr<Schema>)>,
     ) {
         for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+            // Deadlines, overload and whatever a proxy adds.
+            let responses = &mut operation.responses.responses;
+            responses.insert(String::from("default"), response("Any other refusal.").into());
             describe_problems(operation);
         }
         let components = self.openapi.components.get_or_insert_default();
@@ -127,7 +131,23 @@ impl Documentation {
                 let lacking = response("The key lacks a scope that this needs.");
                 responses.insert(String::from("403"), lacking.into());
             }
+            if self.is_limited {
+                let responses = &mut operation.responses.responses;
+                responses
+                    .entry(String::from("429"))
+                    .or_insert_with(|| response("The quota is used up.").into());
+            }
         }
+    }
+
+    /// Adds an event that the service itself posts, to whoever registered for it.
+    #[cfg(feature = "webhooks")]
+    pub(crate) fn add_event(&mut self, r#type: &str) {
+        let schema = NamedSchema::of::<crate::webhooks::Event<'_>>();
+        let item = event(r#type, &schema);
+        self.openapi.components.get_or_insert_default().schemas.extend(schema.schemas);
+        let webhooks = self.openapi.webhooks.get_or_insert_default();
+        webhooks.paths.insert(r#type.to_owned(), item);
     }
 
     /// Returns the document as JSON.
@@ -159,6 +179,33 @@ pub(crate) fn download(name: &str) -> PathItem {
     PathItem::new(HttpMethod::Get, operation)
 }
 
+/// Documents an event: a request to a receiver.
+#[cfg(feature = "webhooks")]
+fn event(r#type: &str, schema: &NamedSchema) -> PathItem {
+    let header = |name: &str, description: &str| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::True)
+            .description(Some(description))
+            .schema(Some(ObjectBuilder::new().schema_type(utoipa::openapi::Type::String)))
+    };
+    let content = ContentBuilder::new().schema(Some(schema_of(Some(schema)))).build();
+    let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True));
+    let operation = OperationBuilder::new()
+        .operation_id(Some(format!("on_{}", r#type.replace('.', "_"))))
+        .summary(Some(format!("Receives the event `{}`.", r#type)))
+        .tag("webhooks")
+        .parameter(header("webhook-id", "Names the message; the same in every attempt."))
+        .parameter(header("webhook-timestamp", "When the attempt was made, in Unix seconds."))
+        .parameter(header("webhook-signature", "Signatures of Standard Webhooks, with spaces."))
+        .request_body(Some(body.build()))
+        .response("2XX", response("The event was received."))
+        .response("410", response("Nothing more is to be sent here."))
+        .response("default", response("The event comes again later."));
+    PathItem::new(HttpMethod::Post, operation)
+}
+
 fn response(description: &str) -> Response {
     ResponseBuilder::new().description(description).build()
 }
@@ -167,7 +214,7 @@ fn response(description: &str) -> Response {
 fn describe_problems(operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
-            && status.starts_with(['4', '5'])
+            && (status.starts_with(['4', '5']) || status == "default")
         {
             let schema = Ref::from_schema_name(<ProblemBody<'_>>::name());
             let content = ContentBuilder::new().schema(Some(schema)).build();

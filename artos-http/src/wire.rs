@@ -322,6 +322,16 @@ impl ProblemPage {
             description: facts.meaning,
         }
     }
+
+    /// Returns the page for people. What it says is fixed, so there is nothing to escape.
+    pub(crate) fn html(&self) -> String {
+        let Self { title, status, code, description, .. } = self;
+        format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+             <title>{title}</title>\n<h1>{title}</h1>\n<p>{description}</p>\n\
+             <p>Status <code>{status}</code>, code <code>{code}</code>.</p>\n</html>\n"
+        )
+    }
 }
 
 /// What the probes say when all is well.

@@ -2,21 +2,30 @@
 
 use artos_core::{TaskId, TaskRecord, Timestamp};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::wire::{self, Status};
+
+/// The type of the event that says nothing but that events arrive.
+pub(crate) const TEST: &str = "webhook.test";
 
 /// Longest text of an error in an event: the body is to stay below 20 kB.
 const ERROR_BYTES_MAX: usize = 8 * 1024;
 
 /// The body of an event. What is there about the task is at the top level, where the handlers of
 /// clients look for it.
-#[derive(Debug, Serialize)]
-struct Event<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = WebhookEvent)]
+pub(crate) struct Event<'a> {
     r#type: &'a str,
+    /// When it happened.
+    #[schema(format = DateTime)]
     timestamp: String,
     task_id: String,
     status: Status,
     document_id: String,
+    /// Why the task failed.
+    #[schema(required)]
     error: Option<&'a str>,
 }
 

@@ -13,7 +13,13 @@ mod send;
 mod signature;
 mod wire;
 
-use std::{any::Any, collections::HashMap, fmt, io, net::IpAddr, sync::Arc};
+use std::{
+    any::Any,
+    collections::{BTreeSet, HashMap},
+    fmt, io,
+    net::IpAddr,
+    sync::Arc,
+};
 
 use artos_core::{
     Client, Pipeline, Queue, Random, RuntimeBuilder, Submission, Task, TaskId, TaskRecord,
@@ -29,6 +35,7 @@ use self::{
 };
 use crate::{FieldError, Problem};
 
+pub(crate) use event::Event;
 pub(crate) use routes::of_webhooks;
 
 /// How many attempts run at the same time in one process.
@@ -203,6 +210,15 @@ impl Webhooks {
             let task_id = record.id.to_string();
             Notify { organization, task_id, before_cancel }.submission()
         })
+    }
+
+    /// Returns the types of all events, in order.
+    pub(crate) fn event_types(&self) -> BTreeSet<String> {
+        let ends =
+            self.0.sources.values().flat_map(|source| {
+                ["complete", "failed"].map(|end| format!("{}.{end}", source.name))
+            });
+        ends.chain([String::from(event::TEST)]).collect()
     }
 
     /// Makes sure that the end will be told that a cancel is about to bring.

@@ -312,12 +312,12 @@ async fn test(
         return Err(unknown());
     }
     let event = webhooks.new_id();
-    let body = event::test("webhook.test", event, webhooks.0.client.now());
+    let body = event::test(event::TEST, event, webhooks.0.client.now());
     let delivery = Deliver {
         organization: organization(&caller).map(str::to_owned),
         target: Target::Endpoint(id),
         message_id: event::message_id(event),
-        r#type: String::from("webhook.test"),
+        r#type: String::from(event::TEST),
         body: body.map_err(Problem::internal)?,
         attempt: 1,
     };

@@ -28,6 +28,7 @@ mod limits;
 mod list;
 mod long_poll;
 mod nested;
+#[cfg(feature = "webhooks")]
 mod openapi;
 mod presentation;
 mod retry;

@@ -133,5 +133,18 @@ async fn every_problem_type_is_explained_where_it_says() {
     assert_eq!(page.status, StatusCode::OK);
     assert_eq!(page.json()["type"], problem["type"]);
     assert_eq!(page.json()["code"], "not_found");
+    assert_eq!(page.header("vary"), "accept");
     service.get("/problems/nonsense").send().await.problem(404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_browser_gets_a_page_about_a_problem() {
+    let service = Service::start().await;
+    let accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let call = service.get("/problems/not-ready").anonymous().header("accept", accept);
+    let page = call.send().await;
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
+    let text = String::from_utf8(page.body.to_vec()).unwrap();
+    assert!(text.contains("<code>409</code>") && text.contains("not_ready"), "{text}");
 }
