@@ -9,6 +9,8 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 #[cfg(feature = "compression")]
 use crate::compression;
+#[cfg(feature = "docs-ui")]
+use crate::ui;
 use crate::{
     Auth, Drain, Limits, Problem, Resource,
     app::{App, Mount},
@@ -40,6 +42,8 @@ pub fn router(client: Client, auth: Auth) -> RouterBuilder {
         cors_origins: Vec::new(),
         #[cfg(feature = "compression")]
         is_compressing: false,
+        #[cfg(feature = "docs-ui")]
+        has_ui: false,
         openapi_path: String::from("/api/v1/openapi.json"),
         title: String::from("artos"),
         version: String::from("1"),
@@ -65,6 +69,8 @@ pub struct RouterBuilder {
     cors_origins: Vec<String>,
     #[cfg(feature = "compression")]
     is_compressing: bool,
+    #[cfg(feature = "docs-ui")]
+    has_ui: bool,
     openapi_path: String,
     title: String,
     version: String,
@@ -173,6 +179,14 @@ impl RouterBuilder {
         self
     }
 
+    /// Serves Swagger UI at `/docs`, to anybody: a page to read and try the OpenAPI document with.
+    /// Default: no. It loads nothing from elsewhere.
+    #[cfg(feature = "docs-ui")]
+    pub const fn docs_ui(mut self) -> Self {
+        self.has_ui = true;
+        self
+    }
+
     /// Sets title and version of the OpenAPI document.
     pub fn info(mut self, title: impl Into<String>, version: impl Into<String>) -> Self {
         self.title = title.into();
@@ -275,6 +289,13 @@ impl RouterBuilder {
             true => guarded.route_layer(middleware::from_fn_with_state(guard, auth::guard)),
             false => guarded,
         };
+        #[cfg(feature = "docs-ui")]
+        let guarded = match self.has_ui {
+            true => ui::routes(&self.openapi_path)
+                .into_iter()
+                .fold(guarded, |router, (path, methods)| router.route(&path, methods)),
+            false => guarded,
+        };
         let router = guarded
             .merge(with_both_spellings(service, Arc::clone(&app)))
             .fallback(async || Problem::new(ProblemKind::NotFound, "Not found").into_response());
@@ -315,6 +336,11 @@ impl RouterBuilder {
             problems.push(format!(
                 "{origin:?} is no origin: expected something like https://app.example.com"
             ));
+        }
+        #[cfg(feature = "docs-ui")]
+        if self.has_ui {
+            claim(ui::PATH.to_owned(), &mut problems);
+            claim(format!("{}/{{}}", ui::PATH), &mut problems);
         }
         check_path("openapi_path", &self.openapi_path, &mut problems);
         for endpoint in &self.endpoints {

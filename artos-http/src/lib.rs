@@ -87,6 +87,8 @@ mod request;
 mod resource;
 mod routes;
 mod serve;
+#[cfg(feature = "docs-ui")]
+mod ui;
 mod waiters;
 #[cfg(feature = "webhooks")]
 mod webhooks;

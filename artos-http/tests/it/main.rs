@@ -37,3 +37,5 @@ mod status;
 mod submit;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "docs-ui")]
+mod ui;

@@ -94,7 +94,8 @@ pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
         .webhooks(webhooks)
         .resource(resource(files, rules, organizations))
         .cors_origins(settings.cors_origins)
-        .compress();
+        .compress()
+        .docs_ui();
     if let Some(limits) = settings.limits {
         router = router.limits(limits);
     }
