@@ -7,6 +7,7 @@ mod report;
 mod scale;
 mod stores;
 mod versus;
+mod waiters;
 
 use clap::{Parser, Subcommand};
 
@@ -137,6 +138,21 @@ enum Command {
         #[arg(long, default_value_t = 64)]
         connections: u32,
     },
+    /// Lets many clients wait for tasks at a time: what each costs, and how soon it hears.
+    Waiters {
+        /// Long-polls. Together with the streams, fewer than files may be open.
+        #[arg(long, default_value_t = 9_900)]
+        polls: usize,
+        /// Event streams.
+        #[arg(long, default_value_t = 9_900)]
+        streams: usize,
+    },
+    /// The clients of `waiters`, in a process of their own.
+    #[command(hide = true)]
+    Ask {
+        /// Whom to ask.
+        address: std::net::SocketAddr,
+    },
 }
 
 #[tokio::main]
@@ -162,5 +178,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Http { seconds, turns, connections } => {
             http::compare(seconds, turns, connections).await
         }
+        Command::Waiters { polls, streams } => waiters::measure(polls, streams).await,
+        Command::Ask { address } => waiters::ask(address).await,
     }
 }
