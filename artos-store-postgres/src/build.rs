@@ -130,14 +130,18 @@ impl PostgresStoreBuilder {
     ///
     /// # Errors
     ///
-    /// * [`Unavailable`](StoreError::Unavailable): the database cannot be reached.
-    /// * [`NewerFormat`](StoreError::NewerFormat): a newer version migrated the schema.
-    /// * [`Invalid`](StoreError::Invalid): the address or the schema's name makes no sense, this
+    /// * [`Unavailable`]: the database cannot be reached.
+    /// * [`NewerFormat`]: a newer version migrated the schema.
+    /// * [`Invalid`]: the address or the schema's name makes no sense, this
     ///   role may not do what it has to, or the schema is older and is not to be migrated.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
+    ///
+    /// [`Unavailable`]: artos_core::store::StoreError::Unavailable
+    /// [`NewerFormat`]: artos_core::store::StoreError::NewerFormat
+    /// [`Invalid`]: artos_core::store::StoreError::Invalid
     pub async fn connect(self) -> StoreResult<PostgresStore> {
         let schema = Schema::new(&self.schema)?;
         let pool = self.pool()?;

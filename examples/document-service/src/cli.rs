@@ -122,7 +122,7 @@ pub struct ServeArguments {
         env = "DOCUMENT_SERVICE_TLS_KEY"
     )]
     pub tls_key: Option<PathBuf>,
-    /// An origin whose web pages may call this service, such as https://app.example.com; may be
+    /// An origin whose web pages may call this service, such as `https://app.example.com`; may be
     /// repeated.
     #[arg(
         long = "cors-origin",
