@@ -56,11 +56,7 @@ fn open(options: &Options) -> StoreResult<sled::Db> {
     let mut tries_left = TRIES;
     reach(Point::SledOpens);
     loop {
-        let config = sled::Config::new()
-            .path(&options.path)
-            .cache_capacity(options.cache_bytes)
-            .segment_size(options.segment_bytes)
-            .flush_every_ms(Some(CLEAN_EVERY_MS));
+        let config = config(options);
         // A file that is damaged in an unusual way makes sled panic.
         match catch_unwind(AssertUnwindSafe(|| config.open())) {
             Ok(Ok(db)) => return Ok(db),
@@ -79,6 +75,14 @@ fn open(options: &Options) -> StoreResult<sled::Db> {
             Err(panic) => return Err(damaged(panic_message(&*panic))),
         }
     }
+}
+
+fn config(options: &Options) -> sled::Config {
+    sled::Config::new()
+        .path(&options.path)
+        .cache_capacity(options.cache_bytes)
+        .segment_size(options.segment_bytes)
+        .flush_every_ms(Some(CLEAN_EVERY_MS))
 }
 
 /// Makes durable what an earlier process has written.
@@ -207,5 +211,23 @@ impl Drop for SledFile {
                 Err(error) => tracing::warn!(%error, "no snapshot was written"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! sled's own choices are not left to sled.
+
+    use crate::SledStore;
+
+    #[test]
+    fn sled_cleans_up_behind_the_writers_and_has_the_cache_that_was_asked_for() {
+        let options = SledStore::builder("nowhere").into_options();
+        let config = super::config(&options);
+        assert_eq!(config.cache_capacity, 64 * 1024 * 1024);
+        // Without its background thread, sled's file grows for ever.
+        assert_eq!(config.flush_every_ms, Some(50));
+        let options = SledStore::builder("nowhere").cache_bytes(1 << 20).into_options();
+        assert_eq!(super::config(&options).cache_capacity, 1 << 20);
     }
 }
