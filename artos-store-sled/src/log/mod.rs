@@ -5,8 +5,8 @@
 //!
 //! The layout is that of sled 0.34: segments of equal size, each with a header of 20 bytes
 //! (checksum, log sequence number, highest number known to be stable) and messages, each with a
-//! header (checksum, kind, length, number of the segment, page). A snapshot's name says from which
-//! number on sled reads the log again.
+//! header (checksum, kind, length, number of the segment, page). A snapshot says where each page
+//! was once, and from which number on sled reads the log again.
 
 mod message;
 mod pages;
@@ -148,25 +148,30 @@ fn sequence_up_to(log: &Log, lsn: i64, mark: Option<&Mark>) -> io::Result<Option
 }
 
 /// Returns the first of the segments that were once on the disk as a whole, and are damaged.
-///
-/// A store that was not closed has gigabytes to look at, so all processors take part.
 fn check_all(log: &Log, stable: &[i64]) -> io::Result<Option<Damaged>> {
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = stable.len().div_ceil(workers).max(1);
     let check_one = |lsn: &i64| {
         let damage = log.segment(*lsn).map(|segment| segment.damage());
         damage.map(|damage| damage.map(|offset| Damaged { lsn: *lsn, offset })).transpose()
     };
-    let check = |share: &[i64]| share.iter().find_map(check_one).transpose();
+    let firsts = in_shares(stable, |share| share.iter().find_map(check_one).transpose())?;
+    Ok(firsts.into_iter().flatten().min())
+}
+
+/// Works on all segments, and returns what came of each share of them, in order.
+///
+/// A store that was not closed has gigabytes to look at, so all processors take part.
+fn in_shares<T: Send>(
+    segments: &[i64],
+    work: impl Fn(&[i64]) -> io::Result<T> + Sync,
+) -> io::Result<Vec<T>> {
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let share = segments.len().div_ceil(workers).max(1);
     thread::scope(|scope| {
+        let work = &work;
         let shares: Vec<_> =
-            stable.chunks(share).map(|share| scope.spawn(move || check(share))).collect();
-        let mut damages = Vec::new();
-        for share in shares {
-            let panicked = |_| io::Error::other("reading the log panicked");
-            damages.extend(share.join().map_err(panicked)??);
-        }
-        Ok(damages.into_iter().min())
+            segments.chunks(share).map(|share| scope.spawn(move || work(share))).collect();
+        let panicked = |_| io::Error::other("reading the log panicked");
+        shares.into_iter().map(|share| share.join().map_err(panicked)?).collect()
     })
 }
 

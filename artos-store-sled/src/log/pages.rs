@@ -2,9 +2,9 @@
 //!
 //! sled opens a file that lacks some of them, and fails later, whoever reads one.
 
-use std::{io, num::NonZero, slice, thread};
+use std::{io, slice};
 
-use super::{message::Message, segment::as_lsn, segments::Log};
+use super::{in_shares, message::Message, segment::as_lsn, segments::Log};
 
 /// A page of sled's.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,27 +88,17 @@ fn is_there(log: &Log, pointer: &Pointer) -> bool {
     log.placed.get(&base) == Some(&lsn) && pointer.offset + pointer.len <= log.len
 }
 
-/// Reads what the log does to pages, in order. All processors take part.
+/// Reads what the log does to pages, in order.
 fn changes(log: &Log, end: i64) -> io::Result<Changes> {
     let segments: Vec<i64> = log.segments.range(..end).map(|(lsn, _)| *lsn).collect();
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = segments.len().div_ceil(workers).max(1);
     let mut all = Vec::new();
-    thread::scope(|scope| {
-        let shares: Vec<_> = segments
-            .chunks(share)
-            .map(|share| scope.spawn(move || changes_of(log, share, end)))
-            .collect();
-        for share in shares {
-            let panicked = |_| io::Error::other("reading the log panicked");
-            let (changes, is_torn) = share.join().map_err(panicked)??;
-            all.extend(changes);
-            if is_torn {
-                break;
-            }
+    for (changes, is_torn) in in_shares(&segments, |share| changes_of(log, share, end))? {
+        all.extend(changes);
+        if is_torn {
+            break;
         }
-        Ok(all)
-    })
+    }
+    Ok(all)
 }
 
 type Changes = Vec<(u64, Change, Pointer)>;
