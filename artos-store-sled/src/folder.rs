@@ -37,8 +37,18 @@ pub(crate) struct Folder {
     place: Place,
     /// The folder of sled's files.
     tree: PathBuf,
-    /// The lock goes when the file is closed, even if the process is killed.
-    lock: Arc<File>,
+    lock: Arc<Lock>,
+}
+
+/// The lock of a folder. It goes when the process ends, however that happens.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child process that is just being started still has it.
+        let _ = self.0.unlock();
+    }
 }
 
 impl Folder {
@@ -94,7 +104,7 @@ impl Folder {
     }
 
     /// Finds the tree of a folder that is locked.
-    fn locked(path: &Path, lock: File) -> StoreResult<Self> {
+    fn locked(path: &Path, lock: Lock) -> StoreResult<Self> {
         // Whoever had the lock before may have moved the tree.
         let place = marker::read(path)?.unwrap_or(Place::Root);
         leftovers::remove(path, place)?;
@@ -253,7 +263,7 @@ fn refuse_foreign(path: &Path) -> StoreResult<()> {
     Ok(())
 }
 
-fn lock(path: &Path) -> StoreResult<File> {
+fn lock(path: &Path) -> StoreResult<Lock> {
     let path = path.join(LOCK);
     let failed = |error| io_error(&format!("locking {}", path.display()), error);
     let options = File::options().read(true).write(true).create(true).truncate(false).open(&path);
@@ -270,7 +280,26 @@ fn lock(path: &Path) -> StoreResult<File> {
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
+    let lock = Lock(file);
+    let mut file = &lock.0;
     file.set_len(0).map_err(failed)?;
     file.write_all(format!("process {}\n", std::process::id()).as_bytes()).map_err(failed)?;
-    Ok(file)
+    Ok(lock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Folder;
+
+    #[test]
+    fn a_child_process_that_is_being_started_does_not_keep_the_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = Folder::open(folder.path()).unwrap();
+        // Until it runs its own program, a child has a copy of every file of its parent.
+        let copy = opened.lock.0.try_clone().unwrap();
+        Folder::open(folder.path()).unwrap_err();
+        drop(opened);
+        Folder::open(folder.path()).unwrap();
+        drop(copy);
+    }
 }
