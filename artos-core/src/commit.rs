@@ -84,6 +84,8 @@ async fn run<C: Commit>(commit: C, mut receiver: mpsc::UnboundedReceiver<Entry<C
                 None => return,
             },
         };
+        // Whoever is about to hand something in gets to it first.
+        tokio::task::yield_now().await;
         let mut group = Group::default();
         group.push(first);
         while let Ok(entry) = receiver.try_recv() {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
 
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     registry::{Registration, Registry, check_name},
     rescuer,
     running::Running,
+    slots::Slots,
     worker,
 };
 use crate::{
@@ -242,10 +243,10 @@ impl RuntimeBuilder {
         engine.start_duty("rescue", &engine.duties, rescuer::run);
         engine.start_duty("prune", &engine.duties, pruner::run);
         for queue in self.queues {
-            let slots = Arc::new(Semaphore::new(queue.concurrency.min(Semaphore::MAX_PERMITS)));
+            let slots = Slots::new(queue.concurrency);
             let name = queue.name.clone();
             engine.start_duty(&name, &engine.workers, move |engine| {
-                worker::run(engine, queue.clone(), Arc::clone(&slots))
+                worker::run(engine, queue.clone(), slots.clone())
             });
         }
         Runtime::new(engine)

@@ -67,7 +67,10 @@ pub(super) async fn run(engine: Arc<Engine>, claimed: Claimed, execution: Arc<Ex
             Outcome::Advance(checkpoint) => {
                 Some((checkpoint.stage.clone(), checkpoint.payload.clone()))
             }
-            _ => None,
+            _ => {
+                execution.settling();
+                None
+            }
         };
         let kind = outcome.kind();
         let follow_ups = with_ends(&engine, &task.record, kind, follow_ups);

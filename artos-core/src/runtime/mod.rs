@@ -14,6 +14,7 @@ mod queue;
 mod registry;
 mod rescuer;
 mod running;
+mod slots;
 mod worker;
 
 use std::{

@@ -28,6 +28,9 @@ impl Queue {
     }
 
     /// Sets how many tasks of this queue one runtime runs at a time.
+    ///
+    /// A task whose last stage has returned does not count while its end is recorded, unless as
+    /// many others are in the same position.
     pub const fn concurrency(mut self, slots: usize) -> Self {
         self.concurrency = slots;
         self

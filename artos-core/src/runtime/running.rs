@@ -7,13 +7,10 @@ use std::{
 };
 
 use foldhash::fast::RandomState;
-use tokio::{
-    sync::{Notify, OwnedSemaphorePermit},
-    time::Instant,
-};
+use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::CurrentAttempt;
+use super::{attempt::CurrentAttempt, slots::Slot};
 use crate::{
     model::{Lease, Name, TaskId},
     stage_context::Reports,
@@ -45,7 +42,7 @@ struct ExecutionState {
     lease_until: Instant,
     /// The slot is held here, not by the stage's future, so that a stage which never yields can be
     /// left behind without taking its slot along.
-    slot: Option<OwnedSemaphorePermit>,
+    slot: Option<Slot>,
     current: Option<Arc<CurrentAttempt>>,
 }
 
@@ -54,7 +51,7 @@ impl Execution {
         lease: Lease,
         kind: Name,
         lease_until: Instant,
-        slot: OwnedSemaphorePermit,
+        slot: Slot,
         reports_arrived: Arc<Notify>,
     ) -> Self {
         Self {
@@ -122,6 +119,13 @@ impl Execution {
             return None;
         }
         state.current.take()
+    }
+
+    /// Lets another task have the slot while the end of this one is recorded.
+    pub(super) fn settling(&self) {
+        if let Some(slot) = &mut self.state().slot {
+            slot.settling();
+        }
     }
 
     pub(super) fn release_slot(&self) {

@@ -2,14 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use super::{
-    backoff::OutageBackoff, engine::Engine, executor, health::claim_duty, queue::Queue,
+    backoff::OutageBackoff,
+    engine::Engine,
+    executor,
+    health::claim_duty,
+    queue::Queue,
     running::Execution,
+    slots::{FreeSlots, Slots},
 };
 use crate::{
     model::WorkerId,
@@ -25,15 +27,15 @@ const CLAIM_LIMIT: usize = 256;
 const STEP_BACK: Duration = Duration::from_secs(1);
 
 /// Claims and starts tasks of a queue until the runtime stops.
-pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Arc<Semaphore>) {
+pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Slots) {
     let worker = engine.ids.random.worker_id();
     let duty = engine.board.duty(claim_duty(&queue.name));
     let mut changes = engine.store.changes(Topic::Queue(queue.name.clone()));
     let mut backoff = OutageBackoff::new();
     let mut met_strange = false;
     tracing::debug!(%worker, queue = %queue.name, slots = queue.concurrency, "worker started");
-    while let Some(permits) = free_slots(&engine, &slots).await {
-        let asked = permits.num_permits();
+    while let Some(free) = free_slots(&engine, &slots).await {
+        let asked = free.count();
         let request = Claim {
             queue: queue.name.clone(),
             worker,
@@ -52,7 +54,7 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Arc<Semaphore>
                     let is_strange = |claimed: &Claimed| !engine.registry.knows(&claimed.record);
                     met_strange = claims.tasks.iter().any(is_strange);
                 }
-                start(&engine, claims.tasks, permits, called, worker);
+                start(&engine, claims.tasks, free, called, worker);
                 if found == asked {
                     continue;
                 }
@@ -60,7 +62,7 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Arc<Semaphore>
                 claims.next_due_in.unwrap_or(Duration::MAX).min(engine.options.poll) + step_back
             }
             Err(error) => {
-                drop(permits);
+                drop(free);
                 tracing::warn!(%error, queue = %queue.name, "claiming failed; trying again");
                 backoff.next(&engine.ids.random)
             }
@@ -76,32 +78,25 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Arc<Semaphore>
 }
 
 /// Waits for a free slot and takes all that are free; `None` when the runtime stops.
-async fn free_slots(engine: &Engine, slots: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    let mut permits = tokio::select! {
+async fn free_slots(engine: &Engine, slots: &Slots) -> Option<FreeSlots> {
+    tokio::select! {
         biased;
-        () = engine.stop.cancelled() => return None,
-        permit = Arc::clone(slots).acquire_owned() => permit.ok()?,
-    };
-    let more = slots.available_permits().min(CLAIM_LIMIT - 1);
-    if let Ok(more) = u32::try_from(more)
-        && let Ok(others) = Arc::clone(slots).try_acquire_many_owned(more)
-    {
-        permits.merge(others);
+        () = engine.stop.cancelled() => None,
+        free = slots.free(CLAIM_LIMIT) => free,
     }
-    Some(permits)
 }
 
 /// Starts the claimed tasks, each with its slot; the slots left over become free.
 fn start(
     engine: &Arc<Engine>,
     tasks: Vec<Claimed>,
-    mut permits: OwnedSemaphorePermit,
+    mut free: FreeSlots,
     called: Instant,
     worker: WorkerId,
 ) {
     let stopping = engine.stop.is_cancelled();
     for claimed in tasks {
-        let Some(slot) = permits.split(1) else {
+        let Some(slot) = free.take() else {
             // A store that answers more tasks than it was asked for breaks its contract; the task
             // comes back when its lease lapses.
             tracing::error!(%worker, task_id = %claimed.record.id, "claimed beyond the limit");

@@ -9,7 +9,10 @@ use artos_core::{
     Client, Pipeline, Queue, StageContext, StageResult, Submission, Timestamp, stage_fn,
 };
 
-use crate::support::{Count, SECOND, increment, runtime, signals, store};
+use crate::{
+    hooked_store::Hook,
+    support::{Count, SECOND, increment, runtime, signals, store},
+};
 
 #[tokio::test(start_paused = true)]
 async fn higher_priority_runs_first_and_equal_priority_in_order_of_submission() {
@@ -63,6 +66,36 @@ async fn a_queue_never_runs_more_than_its_concurrency() {
         task.wait().await.unwrap();
     }
     assert_eq!(most.load(Ordering::SeqCst), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_ends_are_recorded_as_many_tasks_run_as_there_are_slots_and_no_more() {
+    let store = Hook::new(store());
+    store.hooks.settle_down.store(true, Ordering::SeqCst);
+    let (sender, mut started) = signals();
+    let stage = move |_: StageContext, Count(number): Count| {
+        sender.send(number).ok();
+        async move { Ok(number) }
+    };
+    let runtime = runtime(store.clone())
+        .queue(Queue::new("default").concurrency(3))
+        .register(Pipeline::new("work", stage_fn(stage)))
+        .start()
+        .await
+        .unwrap();
+    let tasks = runtime.client().submit_many((0..20).map(Count)).await.unwrap();
+    tokio::time::sleep(3 * SECOND).await;
+    // Three settle, and three have a slot until one of those has settled.
+    assert_eq!(started.len(), 6);
+    store.hooks.settle_down.store(false, Ordering::SeqCst);
+    for task in tasks {
+        task.wait().await.unwrap();
+    }
+    let mut ran = Vec::new();
+    while let Ok(number) = started.try_recv() {
+        ran.push(number);
+    }
+    assert_eq!(ran.len(), 20, "{ran:?}");
 }
 
 #[tokio::test(start_paused = true)]
