@@ -154,6 +154,6 @@ impl SledStoreBuilder {
     /// * [`Full`](artos_core::store::StoreError::Full) and
     ///   [`Unavailable`](artos_core::store::StoreError::Unavailable): the file system says no.
     pub fn open(self) -> StoreResult<SledStore> {
-        Committer::open(&self.options, self.clock).map(SledStore::new)
+        Committer::open(self.options, self.clock).map(SledStore::new)
     }
 }

@@ -15,11 +15,7 @@ use std::{
     time::Duration,
 };
 
-use artos_core::{
-    Clock, Timestamp,
-    notify::ChangeHub,
-    store::{StoreError, StoreResult},
-};
+use artos_core::{Clock, Timestamp, notify::ChangeHub, store::StoreResult};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
@@ -27,17 +23,14 @@ use crate::{
     changes::Changes,
     disk::Disk,
     failpoints::{Point, reach},
-    folder::{self, Folder},
+    folder,
     group::{Group, Written},
     head::Head,
     keys,
     live::Live,
-    log,
-    mark::Mark,
-    marker,
     news::News,
+    opening::Opening,
     operations::Operations,
-    sync::Syncer,
     watchdog::{Doing, Watchdog},
 };
 
@@ -80,58 +73,30 @@ pub(crate) struct Committer {
 
 impl Committer {
     /// Opens a store and starts its threads, which end when the committer is dropped.
-    pub(crate) fn open(options: &Options, clock: Box<dyn Clock>) -> StoreResult<Self> {
-        let folder = Folder::open(&options.path)?;
-        let mut mark = Mark::open(folder.path())?;
-        if mark.sequence() > 0 {
-            // sled would make what is missing, and a new store in the place of the old one.
-            folder.require_tree()?;
-            let look = if options.accept_rollback { log::look } else { log::refuse_damaged };
-            let found = look(&folder, Some(&mark), options)?;
-            log::clear_unreachable(&folder, &found, options)?;
-        }
-        let (disk, mut head) = Disk::open(folder, options)?;
-        check(&disk, &head, &mark, options)?;
-        if head.sequence < mark.sequence() {
-            tracing::warn!(
-                held = head.sequence,
-                acknowledged = mark.sequence(),
-                "the store goes on with what is left"
-            );
-        }
-        if head.sequence != mark.sequence() {
-            // Also when the mark was behind: what is durable now must not pass for what never was.
-            let reset = mark.reset(head.sequence);
-            reset.map_err(|error| folder::io_error("resetting the mark", error))?;
-        }
-        let disk = Arc::new(disk);
-        let live = Live::read(&disk, clock.now())?;
-        check_counts(&disk, &live, &mut head, options)?;
-        let running: Vec<_> = live.all_running().keys().copied().collect();
-        disk.show(&live, &running, head.counts);
-        head.store = mark.store();
-        let hub = ChangeHub::default();
+    pub(crate) fn open(options: Options, clock: Box<dyn Clock>) -> StoreResult<Self> {
         let (operations, receiver) = mpsc::channel();
         // Handed over hand to hand: see `Writer::run`.
         let (applied, groups) = mpsc::sync_channel(0);
-        let (mut syncer, durable) = Syncer::new(Arc::clone(&disk), mark, hub.clone());
-        let is_new = head.sequence == 0;
-        let mut writer = Writer {
-            disk: Arc::clone(&disk),
-            live,
-            head,
-            changes: Changes::default(),
-            clock,
-            applied,
-            durable: durable.clone(),
-            large_bytes: options.segment_bytes / 2,
+        let (opened, opening) = mpsc::channel();
+        // The thread that changes what is in memory also makes it: allocators keep what is freed
+        // for the thread that asked for it.
+        let commit =
+            start("artos-sled-commit", move || match Opening::open(&options, clock, applied) {
+                Ok((mut writer, found)) => {
+                    if opened.send(Ok(found)).is_ok() {
+                        drop((opened, options));
+                        writer.run(&receiver);
+                    }
+                }
+                Err(error) => drop(opened.send(Err(error))),
+            })?;
+        let Ok(found) = opening.recv() else {
+            let panic = commit.join().err().unwrap_or_else(|| Box::new("the thread is gone"));
+            std::panic::resume_unwind(panic);
         };
-        let watchdog = Watchdog::start(Arc::clone(&disk), options.stall_limit)
-            .map_err(|error| folder::io_error("starting the watchdog", error))?;
-        let threads = vec![
-            start("artos-sled-commit", move || writer.run(&receiver))?,
-            start("artos-sled-sync", move || syncer.run(&groups))?,
-        ];
+        let Opening { disk, mut syncer, durable, watchdog, is_new } = found?;
+        let hub = syncer.hub().clone();
+        let threads = vec![commit, start("artos-sled-sync", move || syncer.run(&groups))?];
         let committer =
             Self { disk, hub, operations: Some(operations), durable, watchdog, threads };
         if is_new {
@@ -242,68 +207,18 @@ fn start(name: &str, run: impl FnOnce() + Send + 'static) -> StoreResult<JoinHan
     thread.map_err(|error| folder::io_error(&format!("starting the thread {name}"), error))
 }
 
-/// Makes sure that all tasks that are not terminal are there.
-fn check_counts(disk: &Disk, live: &Live, head: &mut Head, options: &Options) -> StoreResult<()> {
-    let counts = &mut head.counts.0;
-    let (pending, running) = live.counts();
-    if (pending, running) == (counts.pending, counts.running) {
-        return Ok(());
-    }
-    let found = format!(
-        "{} has {pending} pending and {running} running tasks, and should have {} and {}",
-        disk.folder().path().display(),
-        counts.pending,
-        counts.running
-    );
-    if !options.accept_rollback {
-        let message = format!(
-            "{found}; restore it from a backup, or go on with what is left by opening it with \
-             `accept_rollback`; `artos-sled verify` says what is wrong"
-        );
-        return Err(StoreError::Corrupt { message });
-    }
-    tracing::warn!("{found}; the store goes on with what is left");
-    (counts.pending, counts.running) = (pending, running);
-    Ok(())
-}
-
-/// Refuses a tree that belongs to another store, or that went back behind its mark.
-fn check(disk: &Disk, head: &Head, mark: &Mark, options: &Options) -> StoreResult<()> {
-    marker::check_format(head.format)?;
-    let shown = disk.folder().path().display();
-    if head.sequence > 0 && head.store != mark.store() {
-        let message = format!(
-            "{} belongs to another store than the other files of {shown}; restore all files of \
-             the folder from the same backup",
-            mark.path().display()
-        );
-        return Err(StoreError::Corrupt { message });
-    }
-    if head.sequence < mark.sequence() && !options.accept_rollback {
-        let message = format!(
-            "{shown} came back older than what it had acknowledged: it holds {} groups of \
-             changes, and {} were acknowledged; restore it from a backup, or go on with what is \
-             left by opening it with `accept_rollback` or after `artos-sled accept {shown}`",
-            head.sequence,
-            mark.sequence()
-        );
-        return Err(StoreError::Corrupt { message });
-    }
-    Ok(())
-}
-
 /// What the thread owns.
-struct Writer {
-    disk: Arc<Disk>,
-    live: Live,
-    head: Head,
+pub(crate) struct Writer {
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) live: Live,
+    pub(crate) head: Head,
     /// Of the group that is made; kept for the room it takes.
-    changes: Changes,
-    clock: Box<dyn Clock>,
-    applied: SyncSender<Applied>,
-    durable: watch::Receiver<u64>,
+    pub(crate) changes: Changes,
+    pub(crate) clock: Box<dyn Clock>,
+    pub(crate) applied: SyncSender<Applied>,
+    pub(crate) durable: watch::Receiver<u64>,
     /// Bytes of changes from which on a group does not overtake the one before.
-    large_bytes: usize,
+    pub(crate) large_bytes: usize,
 }
 
 impl Writer {

@@ -186,6 +186,7 @@ mod marker;
 mod merge;
 mod news;
 pub mod offline;
+mod opening;
 mod operations;
 mod payloads;
 mod poison;

@@ -31,6 +31,8 @@ use crate::{
 type ByTime = BTreeSet<(Timestamp, TaskId)>;
 /// The tasks of a queue, the most urgent priority first.
 type Ready = BTreeMap<Reverse<i16>, ByTime>;
+/// The tasks of each queue and priority, in no order.
+type Waiting = HashMap<(Name, i16), Vec<(Timestamp, TaskId)>, RandomState>;
 
 /// Where a pending task waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,7 @@ impl Live {
     /// held one is gone.
     pub(crate) fn read(disk: &Disk, now: Timestamp) -> StoreResult<Self> {
         let mut live = Self::default();
+        let mut waiting = Waiting::default();
         let mut changed = Scan::new(disk, keys::RUNNING.into(), ListOrder::OldestFirst, None);
         let mut next_changed = changed.next().transpose()?;
         let records = InOrder::new(disk);
@@ -93,7 +96,10 @@ impl Live {
                 holder.expires_at = holder.expires_at.min(now);
             }
             match record.state {
-                TaskState::Pending => live.place(Place::of(record), true),
+                TaskState::Pending => {
+                    let tasks = waiting.entry((record.queue.clone(), record.priority));
+                    tasks.or_default().push((record.run_at, id));
+                }
                 TaskState::Running if record.lease.is_some() => {
                     live.run(id, Some(Arc::new(loaded)));
                 }
@@ -103,10 +109,15 @@ impl Live {
                 }
             }
         }
-        match next_changed {
-            None => Ok(live),
-            Some((key, _)) => Err(corrupt(&key, "it runs, and is not listed so")),
+        if let Some((key, _)) = next_changed {
+            return Err(corrupt(&key, "it runs, and is not listed so"));
         }
+        for ((queue, priority), tasks) in waiting {
+            // Made at once it takes half of the memory that it takes when it grows.
+            let tasks = ByTime::from_iter(tasks);
+            live.ready.entry(queue).or_default().insert(Reverse(priority), tasks);
+        }
+        Ok(live)
     }
 
     /// Adds a pending task where it waits, or takes it away from there.

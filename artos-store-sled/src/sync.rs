@@ -37,9 +37,14 @@ pub(crate) struct Syncer {
 
 impl Syncer {
     /// Makes a syncer, and what tells how many groups are durable.
-    pub(crate) fn new(disk: Arc<Disk>, mark: Mark, hub: ChangeHub) -> (Self, watch::Receiver<u64>) {
+    pub(crate) fn new(disk: Arc<Disk>, mark: Mark) -> (Self, watch::Receiver<u64>) {
         let (durable, receiver) = watch::channel(0);
-        (Self { disk, mark, hub, durable, groups: 0 }, receiver)
+        (Self { disk, mark, hub: ChangeHub::default(), durable, groups: 0 }, receiver)
+    }
+
+    /// Returns who is told of changes once they are durable.
+    pub(crate) const fn hub(&self) -> &ChangeHub {
+        &self.hub
     }
 
     /// Works until the commit thread has ended.
