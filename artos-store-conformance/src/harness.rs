@@ -24,8 +24,12 @@ pub trait Harness: Send + Sync + 'static {
     /// A store that tells time by a server's clock shifts an offset it adds to it.
     async fn advance(&self, by: Duration);
 
-    /// Returns the store's time if it stands still between two calls of [`advance`](Self::advance);
-    /// then random histories compare every timestamp exactly, and otherwise to the hour.
+    /// Sets the store's clock back by `by`, as the correction of a clock that was ahead does.
+    ///
+    /// A store that tells time by a server's clock shifts the same offset the other way.
+    async fn set_back(&self, by: Duration);
+
+    /// Returns the store's time if it stands still unless it is moved with these methods; then random histories compare every timestamp exactly, and otherwise to the hour.
     fn frozen_time(&self) -> Option<Timestamp>;
 }
 
@@ -72,6 +76,12 @@ impl ManualClock {
         let later = self.now() + by;
         self.micros.store(later.as_micros(), Ordering::SeqCst);
     }
+
+    /// Sets the clock back.
+    pub fn set_back(&self, by: Duration) {
+        let earlier = self.now().before(by);
+        self.micros.store(earlier.as_micros(), Ordering::SeqCst);
+    }
 }
 
 impl Default for ManualClock {
@@ -94,7 +104,7 @@ pub struct ManualHarness {
 }
 
 impl ManualHarness {
-    /// Opens a store with a clock that only [`Harness::advance`] moves.
+    /// Opens a store with a clock that only the harness moves.
     pub fn new<S: TaskStore>(open: impl FnOnce(ManualClock) -> S) -> Self {
         let clock = ManualClock::default();
         Self { store: Arc::new(open(clock.clone())), clock }
@@ -109,6 +119,10 @@ impl Harness for ManualHarness {
 
     async fn advance(&self, by: Duration) {
         self.clock.advance(by);
+    }
+
+    async fn set_back(&self, by: Duration) {
+        self.clock.set_back(by);
     }
 
     fn frozen_time(&self) -> Option<Timestamp> {

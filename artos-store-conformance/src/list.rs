@@ -10,6 +10,22 @@ macro_rules! __with_cases {
     ([$($with:tt)+] { $($arguments:tt)* }) => {
         $($with)+! {
             { $($arguments)* }
+            contracts {
+                an_acceptance_is_whole_or_not_at_all,
+                a_stale_worker_cannot_complete_renew_or_report,
+                an_expired_worker_cannot_complete_renew_or_report,
+                a_reused_worker_cannot_complete_renew_or_report,
+                a_retry_is_finished_by_a_fresh_worker,
+                a_restart_under_the_same_name_mixes_nothing_up,
+                a_clock_that_jumps_an_hour_ahead_ends_leases_and_waits,
+                a_clock_that_jumps_a_day_ahead_ends_leases_and_waits,
+                a_clock_that_jumps_an_hour_back_ends_no_lease_and_loses_nothing,
+                a_clock_that_jumps_a_day_back_ends_no_lease_and_loses_nothing,
+            }
+            runtimes {
+                a_poison_task_fails_after_exactly_its_attempts,
+                a_rolling_restart_charges_nothing_and_loses_nothing,
+            }
             insert {
                 an_inserted_task_carries_what_was_submitted,
                 an_inserted_task_is_pending_and_has_no_past,

@@ -46,6 +46,10 @@ impl World {
         self.harness.advance(by).await;
     }
 
+    pub(crate) async fn set_back(&self, by: Duration) {
+        self.harness.set_back(by).await;
+    }
+
     /// Lets every lease lapse.
     pub(crate) async fn lapse(&self) {
         self.advance(LEASE + MINUTE).await;

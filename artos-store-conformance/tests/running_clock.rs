@@ -36,6 +36,10 @@ impl Harness for RunningHarness {
         self.clock.0.advance(by);
     }
 
+    async fn set_back(&self, by: Duration) {
+        self.clock.0.set_back(by);
+    }
+
     fn frozen_time(&self) -> Option<Timestamp> {
         None
     }

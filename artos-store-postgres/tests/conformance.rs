@@ -34,6 +34,10 @@ impl Harness for PostgresHarness {
         self.schema.advance(by).await;
     }
 
+    async fn set_back(&self, by: Duration) {
+        self.schema.set_back(by).await;
+    }
+
     fn frozen_time(&self) -> Option<Timestamp> {
         None
     }

@@ -38,6 +38,10 @@ impl Harness for SledHarness {
         self.clock.advance(by);
     }
 
+    async fn set_back(&self, by: Duration) {
+        self.clock.set_back(by);
+    }
+
     fn frozen_time(&self) -> Option<Timestamp> {
         Some(self.clock.now())
     }

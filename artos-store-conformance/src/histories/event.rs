@@ -12,12 +12,16 @@ use proptest::{
 /// Number of task ids in a history.
 pub(super) const IDS: usize = 10;
 
+/// Number of workers in a history; each claims under its id again and again.
+pub(super) const WORKERS: usize = 3;
+
 /// One event of a history. Durations are whole hours.
 #[derive(Debug, Clone)]
 pub(super) enum Event {
     Insert(Vec<Draft>),
     Claim {
         queue: u8,
+        worker: usize,
         limit: usize,
         hours: u8,
     },
@@ -38,6 +42,9 @@ pub(super) enum Event {
     },
     List(Wish),
     Advance {
+        hours: u8,
+    },
+    SetBack {
         hours: u8,
     },
 }
@@ -109,8 +116,8 @@ pub(super) struct Wish {
 
 pub(super) fn any_event() -> impl Strategy<Value = Event> {
     let limit = || prop_oneof![4 => 1..4_usize, 1 => Just(0), 1 => Just(100)];
-    let claim = (0..2_u8, limit(), prop_oneof![6 => 2..6_u8, 1 => Just(0)])
-        .prop_map(|(queue, limit, hours)| Event::Claim { queue, limit, hours });
+    let claim = (0..2_u8, 0..WORKERS, limit(), prop_oneof![6 => 2..6_u8, 1 => Just(0)])
+        .prop_map(|(queue, worker, limit, hours)| Event::Claim { queue, worker, limit, hours });
     let heartbeat = (0..4_u8, vec((which(), any::<bool>()), 1..4))
         .prop_map(|(hours, beats)| Event::Heartbeat { hours, beats });
     let prune = ([0..4_u8, 0..4_u8, 0..4_u8], limit())
@@ -130,6 +137,7 @@ pub(super) fn any_event() -> impl Strategy<Value = Event> {
         2 => prune,
         2 => wish().prop_map(Event::List),
         4 => (1..4_u8).prop_map(|hours| Event::Advance { hours }),
+        1 => (1..4_u8).prop_map(|hours| Event::SetBack { hours }),
     ]
 }
 

@@ -6,14 +6,14 @@ use artos_core::{
     Name, Timestamp,
     model::{
         Epoch, FailureCause, Filter, Lease, ListOrder, ListQuery, NewTask, Outcome, OutcomeKind,
-        Retention, Settlement, StartAt, TaskId, TaskState,
+        Retention, Settlement, StartAt, TaskId, TaskState, WorkerId,
     },
     store::{Beat, Claim, Claims, Part, StoreError},
 };
 use bytes::Bytes;
 
 use super::{
-    event::{Draft, Ending, Event, IDS, Start, Target, Which, Wish},
+    event::{Draft, Ending, Event, IDS, Start, Target, WORKERS, Which, Wish},
     model::Model,
     view::View,
 };
@@ -32,6 +32,7 @@ struct Replay {
     world: World,
     model: Model,
     ids: Vec<TaskId>,
+    workers: [WorkerId; WORKERS],
     leases: Vec<Lease>,
     last_settled: Vec<Settlement>,
     /// The model's time, if the store's clock runs on its own.
@@ -102,6 +103,7 @@ impl Replay {
         same("the answers to the first insert", &inserted, &expected)?;
         Ok(Self {
             ids: (0..IDS).map(|_| world.new_id()).collect(),
+            workers: std::array::from_fn(|_| world.new_worker()),
             leases: Vec::new(),
             last_settled: Vec::new(),
             model_now: model_began,
@@ -154,6 +156,11 @@ impl Replay {
                 self.model_now = self.model_now + hours(*passed);
                 Ok(())
             }
+            Event::SetBack { hours: back } => {
+                self.world.set_back(hours(*back)).await;
+                self.model_now = self.model_now.before(hours(*back));
+                Ok(())
+            }
         }
     }
 
@@ -196,14 +203,14 @@ impl Replay {
     }
 
     async fn claim(&mut self, event: &Event) -> Result<(), String> {
-        let Event::Claim { queue, limit, hours: lease_hours } = event else {
+        let Event::Claim { queue, worker, limit, hours: lease_hours } = event else {
             return Ok(());
         };
         let request = Claim {
             queue: name("queue-", *queue),
             limit: *limit,
             lease_for: hours(*lease_hours),
-            worker: self.world.new_worker(),
+            worker: self.workers[*worker],
         };
         let found = self.world.store.claim(&request).await;
         let found = found.map_err(|error| failed(&error))?;

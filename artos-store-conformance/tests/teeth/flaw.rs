@@ -27,6 +27,8 @@ flaws! {
     ProgressKeepsWorkersTime,
     /// The worker is never told of a wish to cancel.
     HeartbeatHidesWish,
+    /// A write counts for whoever has the name of the worker that runs the task.
+    FencesByWorker,
     /// An outcome counts under any epoch: "if it is running".
     SettleIgnoresEpoch,
     /// An outcome counts after the lease lapsed.
@@ -63,6 +65,10 @@ flaws! {
     ClaimTakesLapsed,
     /// A claim looks for tasks in one step and leases them in another.
     ClaimInTwoSteps,
+    /// A worker that claims is taken for one that was restarted, and loses what it runs.
+    ClaimEndsOlderLeasesOfItsWorker,
+    /// A task that is tried again waits for the worker that had it.
+    RetryBelongsToItsWorker,
     /// A claim always hands out the input.
     ClaimForgetsCheckpoint,
     /// A claim charges no attempt.
@@ -99,6 +105,8 @@ flaws! {
     RescueForgetsWish,
     /// A rescue gives the attempt back.
     RescueGivesAttemptBack,
+    /// A rescue takes what changed in the future, for no worker can have done that.
+    RescueDistrustsTheClock,
     /// A rescue takes live leases, too.
     RescueTakesLiveLeases,
     /// A rescue takes all it finds.
@@ -111,6 +119,8 @@ flaws! {
     PruneIgnoresLimit,
     /// A prune knows one retention only.
     PruneKnowsOneRetention,
+    /// A prune takes the distance between two times for an age.
+    PruneForgetsTheSign,
     /// A pruned task keeps its idempotency key.
     PruneKeepsKey,
     /// A key counts for all tenants together.
@@ -123,6 +133,8 @@ flaws! {
     KeyIgnoresOwnBatch,
     /// Any input is taken for the same.
     InputNotCompared,
+    /// A task can be seen before its input is there.
+    InsertInTwoSteps,
     /// Inserting again overwrites.
     InsertOverwrites,
     /// A page begins with the last task of the page before.

@@ -10,8 +10,8 @@ use artos_core::{
     Clock, Timestamp,
     machine::{self, Cancelled},
     model::{
-        Cursor, ListOrder, ListQuery, NewTask, Page, Retention, Settlement, StateCounts, TaskId,
-        TaskRecord, TaskState,
+        Cursor, Lease, ListOrder, ListQuery, NewTask, Page, Retention, Settlement, StateCounts,
+        TaskId, TaskRecord, TaskState, WorkerId,
     },
     notify::{ChangeHub, Changes, Topic},
     store::{
@@ -38,6 +38,8 @@ pub(crate) struct Tasks {
     /// What pruned tasks leave behind, if they do.
     pub(crate) left_behind: Vec<NewTask>,
     pub(crate) topics: Vec<Topic>,
+    /// Which worker got which lease.
+    pub(crate) workers: BTreeMap<Lease, WorkerId>,
 }
 
 #[derive(Debug)]
@@ -96,6 +98,11 @@ impl FlawedStore {
 #[async_trait]
 impl TaskStore for FlawedStore {
     async fn insert(&self, batch: &[NewTask]) -> StoreResult<Vec<Inserted>> {
+        if self.has(Flaw::InsertInTwoSteps) {
+            let later = self.atomically(|tasks, now| self.insert_without_input(tasks, batch, now));
+            tokio::task::yield_now().await;
+            return Ok(self.atomically(|tasks, _| later.finish(tasks, batch)));
+        }
         Ok(self.atomically(|tasks, now| {
             let old: Vec<_> = tasks.entries.keys().copied().collect();
             let checks = |id| !self.has(Flaw::KeyIgnoresOwnBatch) || old.contains(&id);
@@ -191,6 +198,7 @@ impl TaskStore for FlawedStore {
             };
             let record = &mut entry.record;
             let (lease, seen) = self.fence(
+                &tasks.workers,
                 record,
                 beat.lease,
                 now,
@@ -289,7 +297,9 @@ impl TaskStore for FlawedStore {
                 {
                     record.cancel_requested = false;
                 }
-                let seen = if self.has(Flaw::RescueTakesLiveLeases) { Timestamp::MAX } else { now };
+                let odd = self.has(Flaw::RescueDistrustsTheClock) && record.updated_at > now;
+                let takes = self.has(Flaw::RescueTakesLiveLeases) || odd;
+                let seen = if takes { Timestamp::MAX } else { now };
                 if !machine::rescue(record, seen) {
                     continue;
                 }
@@ -319,8 +329,12 @@ impl TaskStore for FlawedStore {
         let limit = if self.has(Flaw::PruneIgnoresLimit) { usize::MAX } else { limit };
         let prunable = |record: &TaskRecord, now| {
             let old = record.created_at + retention.completed <= now;
+            let ahead = record.finished_at.is_some_and(|finished| {
+                retention.of(record.state).is_some_and(|keep| finished.since(now) > keep)
+            });
             machine::is_prunable(record, &retention, now)
                 || self.has(Flaw::PruneTakesLiveTasks) && old
+                || self.has(Flaw::PruneForgetsTheSign) && ahead
         };
         Ok(self.atomically(|tasks, now| {
             let records = tasks.entries.values().map(|entry| &entry.record);

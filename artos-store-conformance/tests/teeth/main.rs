@@ -54,7 +54,8 @@ fn every_flaw_is_found_by_a_named_case() {
 
 /// What random histories cannot see: they make no two calls at once, drop none, change nothing
 /// between two pages, wait for no hint and send small text only.
-const UNSEEN: [Flaw; 8] = [
+const UNSEEN: [Flaw; 9] = [
+    Flaw::InsertInTwoSteps,
     Flaw::FollowUpsInAStepOfTheirOwn,
     Flaw::ClaimInTwoSteps,
     Flaw::CursorCountsTasks,
@@ -73,6 +74,60 @@ fn every_other_flaw_is_found_by_random_histories_alone() {
     let found = |flaw| (0..4).any(|_| random.iter().any(|case| fails(case, Some(flaw))));
     let missed: Vec<_> = visible.filter(|flaw| !found(**flaw)).collect();
     assert!(missed.is_empty(), "random histories miss these flaws: {missed:?}");
+}
+
+/// Every contract, and a mistake that breaks it.
+const BROKEN: [(&str, &str, Flaw); 18] = [
+    ("contracts", "an_acceptance_is_whole_or_not_at_all", Flaw::InsertInTwoSteps),
+    ("contracts", "an_acceptance_is_whole_or_not_at_all", Flaw::KeyFreedAtTheEnd),
+    ("contracts", "a_stale_worker_cannot_complete_renew_or_report", Flaw::SettleIgnoresEpoch),
+    ("contracts", "a_stale_worker_cannot_complete_renew_or_report", Flaw::HeartbeatIgnoresEpoch),
+    ("contracts", "an_expired_worker_cannot_complete_renew_or_report", Flaw::SettleIgnoresLapse),
+    ("contracts", "an_expired_worker_cannot_complete_renew_or_report", Flaw::HeartbeatIgnoresLapse),
+    ("contracts", "a_reused_worker_cannot_complete_renew_or_report", Flaw::FencesByWorker),
+    ("contracts", "a_reused_worker_cannot_complete_renew_or_report", Flaw::SettleIgnoresEpoch),
+    ("contracts", "a_retry_is_finished_by_a_fresh_worker", Flaw::RetryBelongsToItsWorker),
+    ("contracts", "a_retry_is_finished_by_a_fresh_worker", Flaw::ClaimForgetsCheckpoint),
+    ("contracts", "a_restart_under_the_same_name_mixes_nothing_up", Flaw::FencesByWorker),
+    (
+        "contracts",
+        "a_restart_under_the_same_name_mixes_nothing_up",
+        Flaw::ClaimEndsOlderLeasesOfItsWorker,
+    ),
+    (
+        "contracts",
+        "a_clock_that_jumps_an_hour_ahead_ends_leases_and_waits",
+        Flaw::SettleIgnoresLapse,
+    ),
+    ("contracts", "a_clock_that_jumps_a_day_ahead_ends_leases_and_waits", Flaw::ClaimIgnoresRunAt),
+    (
+        "contracts",
+        "a_clock_that_jumps_an_hour_back_ends_no_lease_and_loses_nothing",
+        Flaw::RescueDistrustsTheClock,
+    ),
+    (
+        "contracts",
+        "a_clock_that_jumps_a_day_back_ends_no_lease_and_loses_nothing",
+        Flaw::PruneForgetsTheSign,
+    ),
+    ("runtimes", "a_poison_task_fails_after_exactly_its_attempts", Flaw::ClaimChargesNothing),
+    ("runtimes", "a_rolling_restart_charges_nothing_and_loses_nothing", Flaw::InterruptCharges),
+];
+
+#[test]
+fn every_contract_notices_when_it_is_broken() {
+    let cases = cases();
+    let contracts: Vec<_> =
+        cases.iter().filter(|case| ["contracts", "runtimes"].contains(&case.topic())).collect();
+    for case in &contracts {
+        let listed = BROKEN.iter().any(|one| (one.0, one.1) == (case.topic(), case.name()));
+        assert!(listed, "{case:?} has no mistake that breaks it");
+    }
+    for (topic, name, flaw) in BROKEN {
+        let case = contracts.iter().find(|case| (case.topic(), case.name()) == (topic, name));
+        let case = case.unwrap_or_else(|| panic!("there is no case {topic}::{name}"));
+        assert!(fails(case, Some(flaw)), "{case:?} does not notice {flaw:?}");
+    }
 }
 
 #[test]

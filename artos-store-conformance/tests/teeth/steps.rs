@@ -1,11 +1,14 @@
 //! The steps of the flawed store, where most of its mistakes are made.
 
-use std::{cmp::Reverse, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use artos_core::{
     Timestamp,
     machine::{self, Applied},
-    model::{Lease, NewTask, Outcome, Settlement, StartAt, TaskId, TaskRecord, TaskState},
+    model::{
+        Lease, LeaseHolder, NewTask, Outcome, OutcomeKind, Settlement, StartAt, TaskId, TaskRecord,
+        TaskState, WorkerId,
+    },
     notify::Topic,
     store::{Claim, Claimed, Claims, Inserted, Settled},
 };
@@ -66,16 +69,36 @@ impl FlawedStore {
         Inserted::Created
     }
 
+    /// Inserts the records of a batch; the inputs are to follow.
+    pub(crate) fn insert_without_input(
+        &self,
+        tasks: &mut Tasks,
+        batch: &[NewTask],
+        now: Timestamp,
+    ) -> InputsToFollow {
+        let answers: Vec<_> =
+            batch.iter().map(|task| self.insert_one(tasks, task, now, |_| true)).collect();
+        for (task, answer) in batch.iter().zip(&answers) {
+            if *answer == Inserted::Created {
+                tasks.entries.get_mut(&task.id).unwrap().input = Bytes::new();
+            }
+        }
+        InputsToFollow { answers }
+    }
+
     /// The lease and the time that the fence gets to see.
     pub(crate) fn fence(
         &self,
+        workers: &BTreeMap<Lease, WorkerId>,
         record: &TaskRecord,
         lease: Lease,
         now: Timestamp,
         ignores_epoch: Flaw,
         ignores_lapse: Flaw,
     ) -> (Lease, Timestamp) {
-        let epoch = if self.has(ignores_epoch) { record.epoch } else { lease.epoch };
+        let same_worker = record.lease.map(|holder| holder.worker) == workers.get(&lease).copied();
+        let ignores = self.has(ignores_epoch) || self.has(Flaw::FencesByWorker) && same_worker;
+        let epoch = if ignores { record.epoch } else { lease.epoch };
         let now = match record.lease {
             Some(holder) if self.has(ignores_lapse) => {
                 now.min(holder.expires_at.before(Duration::from_micros(1)))
@@ -96,6 +119,7 @@ impl FlawedStore {
             return (Settled::Stale, false);
         };
         let (lease, seen) = self.fence(
+            &tasks.workers,
             &entry.record,
             item.lease,
             now,
@@ -211,6 +235,12 @@ impl FlawedStore {
                 }
                 _ => false,
             })
+            .filter(|record| {
+                let retries = record.settled_by == Some(OutcomeKind::Retry);
+                let before = tasks.workers.get(&record.lease_token());
+                !(self.has(Flaw::RetryBelongsToItsWorker) && retries)
+                    || before == Some(&request.worker)
+            })
             .collect();
         due.sort_by_key(|record| {
             let priority = if self.has(Flaw::ClaimIgnoresPriority) { 0 } else { record.priority };
@@ -228,6 +258,15 @@ impl FlawedStore {
         request: &Claim,
         now: Timestamp,
     ) -> Claims {
+        if self.has(Flaw::ClaimEndsOlderLeasesOfItsWorker) {
+            let records = tasks.entries.values_mut().map(|entry| &mut entry.record);
+            for record in records {
+                if let Some(holder) = record.lease.filter(|held| held.worker == request.worker) {
+                    record.lease = Some(LeaseHolder { expires_at: now, ..holder });
+                    machine::rescue(record, now);
+                }
+            }
+        }
         let mut claims = Claims::default();
         for id in ids {
             let entry = tasks.entries.get_mut(&id).unwrap();
@@ -236,6 +275,7 @@ impl FlawedStore {
             entry.record.run_at = before.run_at.min(now);
             machine::claim(&mut entry.record, request.worker, request.lease_for, now).unwrap();
             entry.record.run_at = before.run_at;
+            tasks.workers.insert(entry.record.lease_token(), request.worker);
             if self.has(Flaw::ClaimChargesNothing) {
                 entry.record.attempt = before.attempt;
             }
@@ -253,6 +293,22 @@ impl FlawedStore {
             .filter(|record| record.run_at <= now || !self.has(Flaw::NextDueIgnoresLaterTasks));
         claims.next_due_in = waiting.map(|record| record.run_at.since(now)).min();
         claims
+    }
+}
+
+/// What an insert in two steps still has to do.
+pub(crate) struct InputsToFollow {
+    answers: Vec<Inserted>,
+}
+
+impl InputsToFollow {
+    pub(crate) fn finish(self, tasks: &mut Tasks, batch: &[NewTask]) -> Vec<Inserted> {
+        for (task, answer) in batch.iter().zip(&self.answers) {
+            if let (Inserted::Created, Some(entry)) = (answer, tasks.entries.get_mut(&task.id)) {
+                entry.input = task.input.clone();
+            }
+        }
+        self.answers
     }
 }
 
