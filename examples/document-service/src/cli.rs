@@ -5,7 +5,10 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::D
 use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
-use crate::store::{DEFAULT_FOLDER, StoreLocation};
+use crate::{
+    files_location::FilesLocation,
+    store::{DEFAULT_FOLDER, StoreLocation},
+};
 
 /// Generates Word documents from source files, in the background, over HTTP.
 ///
@@ -24,6 +27,9 @@ pub enum Command {
     /// Serve the HTTP API and generate documents until told to stop (Ctrl-C or SIGTERM).
     #[command(after_help = SERVE_HELP)]
     Serve(Box<ServeArguments>),
+    /// Generate documents that other nodes accept, until told to stop, and serve nothing.
+    #[command(after_help = WORKER_HELP)]
+    Worker(WorkArguments),
     /// Start a service on a free port, generate a sample document through its API, and stop.
     Demo(DemoArguments),
 }
@@ -35,9 +41,11 @@ Examples:
   document-service serve --no-auth --store sled:/var/lib/documents
   document-service serve --no-auth --store memory --files ./files
   DOCUMENT_SERVICE_TOKENS=acme=8d1f... document-service serve --listen 0.0.0.0:8080
+  document-service serve --no-auth --store postgres://app@db/app --files s3://documents --workers 0
 
 Everything durable is in one folder, artos-data unless --store says otherwise: tasks in its folder
-`tasks`, source files and documents in its folder `files`. One process at a time may use it.
+`tasks`, source files and documents in its folder `files`. One process at a time may use it. With
+tasks in Postgres, any number of processes share them, and the files that --files names.
 
 Then:
   curl -X POST http://127.0.0.1:8080/api/v1/documents/generate \\
@@ -50,19 +58,6 @@ pub struct ServeArguments {
     /// Address to listen on; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:8080", env = "DOCUMENT_SERVICE_LISTEN")]
     pub listen: SocketAddr,
-    /// Where tasks are kept: `sled:PATH` in this folder, where they outlive the process however it
-    /// ends; `memory` until the process ends.
-    #[arg(
-        long,
-        value_name = "sled:PATH|memory",
-        default_value_t = StoreLocation::Sled(DEFAULT_FOLDER.into()),
-        env = "DOCUMENT_SERVICE_STORE"
-    )]
-    pub store: StoreLocation,
-    /// Directory of the source files and of the generated documents [default: the folder `files`
-    /// beside the tasks, or artos-data/files if those are in memory].
-    #[arg(long, value_name = "DIR", env = "DOCUMENT_SERVICE_FILES")]
-    pub files: Option<PathBuf>,
     /// A bearer token and the organization it acts for; may be repeated. Separate several with
     /// commas in the environment.
     #[arg(
@@ -76,15 +71,6 @@ pub struct ServeArguments {
     /// Let everybody do everything. Only on a loopback address.
     #[arg(long, conflicts_with = "tokens", env = "DOCUMENT_SERVICE_NO_AUTH")]
     pub no_auth: bool,
-    /// A network that is not public and may get webhooks all the same, such as 10.1.0.0/16; may be
-    /// repeated. Every organization can then make this service send requests there.
-    #[arg(
-        long = "webhook-network",
-        value_name = "NETWORK",
-        env = "DOCUMENT_SERVICE_WEBHOOK_NETWORKS",
-        value_delimiter = ','
-    )]
-    pub webhook_networks: Vec<IpNet>,
     /// How many requests that change something an organization may make in a minute. There are no
     /// such limits with --no-auth.
     #[arg(
@@ -131,9 +117,48 @@ pub struct ServeArguments {
         value_delimiter = ','
     )]
     pub cors_origins: Vec<String>,
-    /// How many documents to generate at a time.
-    #[arg(long, default_value_t = 4, env = "DOCUMENT_SERVICE_CONCURRENCY")]
-    pub concurrency: usize,
+    /// What it works on, and how.
+    #[command(flatten)]
+    pub work: WorkArguments,
+}
+
+const WORKER_HELP: &str = "\
+Examples:
+  document-service worker --store postgres://app@db/app --files /mnt/documents
+  AWS_REGION=eu-west-1 document-service worker --store postgres://app@db/app --files s3://documents
+
+Any number of them may run, on any machine; they share the work. One that dies is replaced by the
+others: what it worked on goes on after --lease-seconds, at the stage where it was.";
+
+/// Options of everything that works on tasks.
+#[derive(Args, Debug)]
+pub struct WorkArguments {
+    /// Where tasks are kept: `sled:PATH` in this folder, where they outlive the process however it
+    /// ends; `postgres://USER:PASSWORD@HOST/DATABASE` in a database that several nodes share;
+    /// `memory` until the process ends.
+    #[arg(
+        long,
+        value_name = "sled:PATH|postgres://...|memory",
+        default_value_t = StoreLocation::Sled(DEFAULT_FOLDER.into()),
+        env = "DOCUMENT_SERVICE_STORE",
+        hide_env_values = true
+    )]
+    pub store: StoreLocation,
+    /// Where the source files and the generated documents are: a folder, or `s3://BUCKET/PREFIX`,
+    /// with keys, region and endpoint from AWS_... in the environment. Nodes that share tasks have
+    /// to share files [default: the folder `files` beside the tasks, or artos-data/files if those
+    /// are in memory; none if they are in Postgres].
+    #[arg(long, value_name = "DIR|s3://...", env = "DOCUMENT_SERVICE_FILES")]
+    pub files: Option<FilesLocation>,
+    /// How many documents to generate at a time. With 0, `serve` leaves that to other nodes.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 4,
+        alias = "concurrency",
+        env = "DOCUMENT_SERVICE_WORKERS"
+    )]
+    pub workers: usize,
     /// How long running documents may go on after the service was told to stop, in seconds.
     #[arg(long, default_value = "20", value_parser = seconds, env = "DOCUMENT_SERVICE_GRACE")]
     pub grace: Duration,
@@ -148,6 +173,15 @@ pub struct ServeArguments {
         env = "DOCUMENT_SERVICE_LEASE_SECONDS"
     )]
     pub lease_seconds: Duration,
+    /// A network that is not public and may get webhooks all the same, such as 10.1.0.0/16; may be
+    /// repeated. Every organization can then make this service send requests there.
+    #[arg(
+        long = "webhook-network",
+        value_name = "NETWORK",
+        env = "DOCUMENT_SERVICE_WEBHOOK_NETWORKS",
+        value_delimiter = ','
+    )]
+    pub webhook_networks: Vec<IpNet>,
 }
 
 /// Options of `demo`.

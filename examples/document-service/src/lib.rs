@@ -12,6 +12,7 @@ pub mod demo;
 pub mod document;
 pub mod extract;
 pub mod files;
+pub mod files_location;
 pub mod generate;
 mod package;
 pub mod post_process;

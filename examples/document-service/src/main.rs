@@ -15,7 +15,7 @@ async fn main() -> ExitCode {
     let command = Arguments::parse().command;
     let log = match &command {
         Command::Serve(_) => "warn,artos_http=info",
-        Command::Demo(_) => "warn",
+        Command::Worker(_) | Command::Demo(_) => "warn",
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| log.into()))
@@ -24,6 +24,7 @@ async fn main() -> ExitCode {
         .init();
     let ended = match command {
         Command::Serve(arguments) => document_service::serve::run(*arguments).await,
+        Command::Worker(arguments) => document_service::serve::work(arguments).await,
         Command::Demo(arguments) => document_service::demo::run(arguments).await,
     };
     match ended {

@@ -1,14 +1,17 @@
-//! `serve`: the service as a process, from its first line of output to a clean end.
+//! `serve` and `worker`: the service as a process, from its first line of output to a clean end.
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use anyhow::{Context as _, bail};
+use artos_core::store::TaskStore;
 use artos_http::{Limits, Quota, Server, Tls};
 use tokio::net::TcpListener;
 
 use crate::{
-    cli::ServeArguments,
-    service::{self, BASE, Service, Settings},
+    cli::{ServeArguments, WorkArguments},
+    files::Files,
+    files_location::FilesLocation,
+    service::{self, BASE, Service, Settings, Work},
 };
 
 /// Serves until Ctrl-C or SIGTERM, then drains.
@@ -19,6 +22,9 @@ use crate::{
 #[expect(clippy::print_stdout, reason = "whoever starts the service reads where it listens")]
 pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     check_access(&arguments)?;
+    if arguments.work.workers == 0 && !arguments.work.store.is_shared() {
+        bail!("{}", ALONE);
+    }
     let tls = tls(&arguments)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     // First what can fail without any task being touched.
@@ -26,22 +32,21 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", arguments.listen))?;
     let address = listener.local_addr()?;
-    let store = arguments.store.open()?;
-    println!("{}", arguments.store.promise());
-    let files = arguments.files.clone().unwrap_or_else(|| arguments.store.files());
-    let files = std::path::absolute(files)?;
+    let (store, files) = open(&arguments.work).await?;
     let Service { runtime, app, drain } = service::start(Settings {
         store,
-        files: &files,
+        files,
         tokens: &arguments.tokens,
-        webhook_networks: &arguments.webhook_networks,
+        webhook_networks: &arguments.work.webhook_networks,
         limits: limits(&arguments),
         cors_origins: &arguments.cors_origins,
-        concurrency: arguments.concurrency,
-        lease: arguments.lease_seconds,
+        workers: arguments.work.workers,
+        lease: arguments.work.lease_seconds,
     })
     .await?;
-    println!("source files and documents are in {}", files.display());
+    if runtime.is_none() {
+        println!("other nodes generate the documents: start `document-service worker` somewhere");
+    }
     println!("listening on {scheme}://{address}");
     println!("documents at {scheme}://{address}{BASE}/");
     if arguments.no_auth {
@@ -49,13 +54,61 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
     }
 
     let server =
-        Server::new(drain).deadline(arguments.grace).connections_max(arguments.connections);
+        Server::new(drain).deadline(arguments.work.grace).connections_max(arguments.connections);
     let server = tls.into_iter().fold(server, Server::tls);
     server.serve(listener, app, stop_signal()?).await?;
     // Requests are answered; what still runs may finish, or is handed back uncharged.
+    if let Some(runtime) = runtime {
+        runtime.shutdown(arguments.work.grace).await?;
+    }
+    println!("stopped");
+    Ok(())
+}
+
+/// Works on documents until Ctrl-C or SIGTERM, and serves nothing.
+///
+/// # Errors
+///
+/// If it cannot start, or tasks could not be handed back at the end.
+#[expect(clippy::print_stdout, reason = "whoever starts a worker reads that it works")]
+pub async fn work(arguments: WorkArguments) -> anyhow::Result<()> {
+    if !arguments.store.is_shared() {
+        bail!("{}", ALONE);
+    }
+    if arguments.workers == 0 {
+        bail!("a worker with --workers 0 would do nothing: expected at least 1");
+    }
+    let stopped = stop_signal()?;
+    let (store, files) = open(&arguments).await?;
+    let WorkArguments { workers, lease_seconds: lease, .. } = arguments;
+    let work = Work { store, files, workers, lease };
+    let runtime = work.start_alone(&arguments.webhook_networks).await?;
+    println!("working on documents, {workers} at a time");
+    stopped.await;
     runtime.shutdown(arguments.grace).await?;
     println!("stopped");
     Ok(())
+}
+
+/// Why a node cannot serve or work alone.
+const ALONE: &str = "nodes that only serve or only work need a store that they share: expected \
+                     --store postgres://HOST/DATABASE";
+
+/// Opens tasks and files, and says where they are.
+#[expect(clippy::print_stdout, reason = "whoever starts the service reads where things are")]
+async fn open(arguments: &WorkArguments) -> anyhow::Result<(Arc<dyn TaskStore>, Files)> {
+    let beside = || arguments.store.files().map(FilesLocation::Folder);
+    let Some(place) = arguments.files.clone().or_else(beside) else {
+        bail!(
+            "nodes that share tasks have to share files: expected --files DIR with a folder that \
+             all of them see, or --files s3://BUCKET"
+        );
+    };
+    let store = arguments.store.open().await?;
+    println!("{}", arguments.store.promise());
+    let files = place.open()?;
+    println!("source files and documents are in {place}");
+    Ok((store, files))
 }
 
 /// Reads the certificate and its key, if there are any.

@@ -1,8 +1,7 @@
 //! The service put together: a store, a runtime with the pipeline, and the HTTP API in front.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use artos_core::{Client, Queue, Runtime, Submission, TaskRecord, store::TaskStore};
 use artos_http::{Auth, Caller, Drain, FieldError, Keys, Limits, Problem, Resource, Webhooks};
 use axum::{
@@ -10,7 +9,6 @@ use axum::{
     response::IntoResponse,
 };
 use ipnet::IpNet;
-use object_store::local::LocalFileSystem;
 
 use crate::{
     cli::OrganizationToken,
@@ -29,8 +27,8 @@ pub const BASE: &str = "/api/v1/documents";
 pub struct Settings<'a> {
     /// Where tasks are kept.
     pub store: Arc<dyn TaskStore>,
-    /// Directory of source files and documents.
-    pub files: &'a Path,
+    /// Source files and documents.
+    pub files: Files,
     /// Who may call; empty for everybody.
     pub tokens: &'a [OrganizationToken],
     /// Networks that are not public and may get webhooks all the same.
@@ -39,8 +37,8 @@ pub struct Settings<'a> {
     pub limits: Option<Limits>,
     /// Origins whose web pages may call.
     pub cors_origins: &'a [String],
-    /// How many documents to generate at a time.
-    pub concurrency: usize,
+    /// How many documents to generate at a time; at zero, other nodes have to.
+    pub workers: usize,
     /// How long a document stays with a process that gives no sign of life.
     pub lease: Duration,
 }
@@ -48,8 +46,8 @@ pub struct Settings<'a> {
 /// A service that generates documents; not yet listening.
 #[derive(Debug)]
 pub struct Service {
-    /// Runs the pipeline.
-    pub runtime: Runtime,
+    /// Runs the pipeline, unless that is left to other nodes.
+    pub runtime: Option<Runtime>,
     /// Answers requests.
     pub app: axum::Router,
     /// Ends long-polls and turns new work away when the service shuts down.
@@ -60,56 +58,90 @@ pub struct Service {
 ///
 /// # Errors
 ///
-/// If the directory cannot be used, the embedded rules are broken, or the settings make no sense.
+/// If the embedded rules are broken, or the settings make no sense.
 pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
     let rules = RuleBook::embedded()?;
-    let files = open_files(settings.files)?;
-    let pipeline = stages::pipeline(&files, &rules);
-    let queue = Queue::new("default").concurrency(settings.concurrency);
     let client = Client::new(Arc::clone(&settings.store));
-    let mut webhooks = Webhooks::builder(client.clone())
-        .events::<GenerateDocument>("document", |request| request.webhook.clone());
-    for network in settings.webhook_networks {
-        webhooks = webhooks.allow(*network);
-    }
-    let webhooks = webhooks.build()?;
-    let runtime = webhooks
-        .install(Runtime::builder(settings.store))
-        .lease_duration(settings.lease)
-        .queue(queue)
-        .register(pipeline)
-        .start()
-        .await?;
+    let webhooks = webhooks(&client, settings.webhook_networks)?;
+    let runtime = match settings.workers {
+        0 => None,
+        workers => {
+            let work = Work {
+                store: settings.store,
+                files: settings.files.clone(),
+                workers,
+                lease: settings.lease,
+            };
+            Some(work.start(&webhooks, &rules).await?)
+        }
+    };
     let drain = Drain::new();
     let auth = if settings.tokens.is_empty() {
         Auth::open()
     } else {
         Auth::tokens(settings.tokens.iter().map(|one| (one.organization.clone(), &one.token)))
-            .with_keys(Keys::new(client))
+            .with_keys(Keys::new(client.clone()))
     };
     let organizations = settings.tokens.iter().map(|one| one.organization.clone()).collect();
-    let mut router = artos_http::router(runtime.client(), auth)
-        .monitor(runtime.monitor())
+    let client = runtime.as_ref().map_or(client, Runtime::client);
+    let mut router = artos_http::router(client, auth)
         .drain(drain.clone())
         .webhooks(webhooks)
-        .resource(resource(files, rules, organizations))
+        .resource(resource(settings.files, rules, organizations))
         .cors_origins(settings.cors_origins)
         .compress()
         .docs_ui();
+    if let Some(runtime) = &runtime {
+        router = router.monitor(runtime.monitor());
+    }
     if let Some(limits) = settings.limits {
         router = router.limits(limits);
     }
     Ok(Service { runtime, app: router.build()?, drain })
 }
 
-fn open_files(directory: &Path) -> anyhow::Result<Files> {
-    let shown = directory.display();
-    std::fs::create_dir_all(directory).with_context(|| format!("cannot create {shown}"))?;
-    let store = LocalFileSystem::new_with_prefix(directory)
-        .with_context(|| format!("cannot use {shown} for files"))?
-        // A checkpoint names files: when it is recorded, they must outlive a power cut as it does.
-        .with_fsync(true);
-    Ok(Files::new(Arc::new(store)))
+/// What a node needs to work, whether or not it serves.
+#[derive(Debug)]
+pub struct Work {
+    /// Where tasks are kept.
+    pub store: Arc<dyn TaskStore>,
+    /// Source files and documents.
+    pub files: Files,
+    /// How many documents to generate at a time.
+    pub workers: usize,
+    /// How long a document stays with a process that gives no sign of life.
+    pub lease: Duration,
+}
+
+impl Work {
+    /// Starts a node that only works: it generates what other nodes accepted, and tells receivers.
+    ///
+    /// # Errors
+    ///
+    /// If the embedded rules are broken, or the settings make no sense.
+    pub async fn start_alone(self, webhook_networks: &[IpNet]) -> anyhow::Result<Runtime> {
+        let client = Client::new(Arc::clone(&self.store));
+        let webhooks = webhooks(&client, webhook_networks)?;
+        self.start(&webhooks, &RuleBook::embedded()?).await
+    }
+
+    async fn start(self, webhooks: &Webhooks, rules: &RuleBook) -> anyhow::Result<Runtime> {
+        let runtime = webhooks
+            .install(Runtime::builder(self.store))
+            .lease_duration(self.lease)
+            .queue(Queue::new("default").concurrency(self.workers))
+            .register(stages::pipeline(&self.files, rules));
+        Ok(runtime.start().await?)
+    }
+}
+
+fn webhooks(client: &Client, networks: &[IpNet]) -> anyhow::Result<Webhooks> {
+    let mut webhooks = Webhooks::builder(client.clone())
+        .events::<GenerateDocument>("document", |request| request.webhook.clone());
+    for network in networks {
+        webhooks = webhooks.allow(*network);
+    }
+    Ok(webhooks.build()?)
 }
 
 /// Describes the documents to the HTTP API.

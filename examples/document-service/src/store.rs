@@ -2,6 +2,7 @@
 //!
 //! `sled:PATH` names the one folder that everything durable is in: tasks in `PATH/tasks`, and files
 //! in `PATH/files` if no other folder is given for them. So a backup is a copy of it.
+//! `postgres://...` names a database that any number of processes share, on any machine.
 
 use std::{
     fmt, fs, io,
@@ -12,6 +13,7 @@ use std::{
 
 use artos_core::store::{StoreError, TaskStore};
 use artos_store_memory::MemoryStore;
+use artos_store_postgres::PostgresStore;
 use artos_store_sled::SledStore;
 
 /// The folder that is used if nothing else is said.
@@ -30,6 +32,8 @@ pub enum StoreLocation {
     Memory,
     /// In this folder, on the embedded store.
     Sled(PathBuf),
+    /// In the database at this address, which may hold a password.
+    Postgres(String),
 }
 
 /// The text names no store.
@@ -50,11 +54,17 @@ pub enum BadStore {
          `sled:artos-data` or `sled:/var/lib/artos`"
     )]
     Address(String),
+    /// An address without its two slashes.
+    #[error("expected two slashes after `{0}:`, as in `{0}://user@host/database`")]
+    NoAddress(String),
     /// Something after `memory:`.
     #[error("`memory:` takes no folder, found `{0}`: expected `memory`, or `sled:{0}`")]
     MemoryFolder(String),
     /// Some other store. What follows may hold a password and is not repeated.
-    #[error("there is no `{0}:` store in this version: expected `sled:PATH` or `memory`")]
+    #[error(
+        "there is no `{0}:` store in this version: expected `postgres://HOST/DATABASE`, \
+         `sled:PATH` or `memory`"
+    )]
     Unknown(String),
 }
 
@@ -72,30 +82,51 @@ impl FromStr for StoreLocation {
             "sled" if place.is_empty() => Err(BadStore::NoFolder),
             "sled" if place.starts_with("//") => Err(BadStore::Address(text.to_owned())),
             "sled" => Ok(Self::Sled(PathBuf::from(place))),
+            "postgres" | "postgresql" if place.starts_with("//") => {
+                Ok(Self::Postgres(text.to_owned()))
+            }
+            "postgres" | "postgresql" => Err(BadStore::NoAddress(sort.to_owned())),
             _ => Err(BadStore::Unknown(sort.to_owned())),
         }
     }
 }
 
-/// Writes what can be read back.
+/// Writes what can be read back, but for a password.
 impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("memory"),
             Self::Sled(folder) => write!(f, "sled:{}", folder.display()),
+            Self::Postgres(url) => f.write_str(&without_secrets(url)),
         }
     }
 }
 
+/// Returns an address without user, password and options.
+fn without_secrets(url: &str) -> String {
+    let (sort, rest) = url.split_once("://").unwrap_or(("postgres", ""));
+    let rest = rest.split('?').next().unwrap_or_default();
+    let (_, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+    format!("{sort}://{place}")
+}
+
 impl StoreLocation {
-    /// Returns the folder of files that goes with the store. Tasks in memory are given up at the
-    /// end, but files stay, where a durable store would look for them.
+    /// Returns the folder of files that goes with the store, if one does. Tasks in memory are given
+    /// up at the end, but files stay, where a durable store would look for them. Nodes that share a
+    /// database have to be told what files they share.
     #[must_use]
-    pub fn files(&self) -> PathBuf {
+    pub fn files(&self) -> Option<PathBuf> {
         match self {
-            Self::Memory => Path::new(DEFAULT_FOLDER).join(FILES),
-            Self::Sled(folder) => folder.join(FILES),
+            Self::Memory => Some(Path::new(DEFAULT_FOLDER).join(FILES)),
+            Self::Sled(folder) => Some(folder.join(FILES)),
+            Self::Postgres(_) => None,
         }
+    }
+
+    /// Returns whether several processes may use it at a time.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
     }
 
     /// Says where tasks are and what they outlive, for whoever starts the service.
@@ -111,15 +142,19 @@ impl StoreLocation {
                  disk before it is accepted",
                 absolute(&folder.join(TASKS)).display()
             ),
+            Self::Postgres(_) => format!(
+                "tasks are in {self}, shared with every other node on it, and outlive them all"
+            ),
         }
     }
 
-    /// Opens the store, making its folder if need be. It blocks while an existing one is read.
+    /// Opens the store, making its folder or its tables if need be. It blocks while an existing
+    /// folder is read.
     ///
     /// # Errors
     ///
     /// [`OpenError`]; then no task was touched. Only a store that is corrupt may have been changed.
-    pub fn open(&self) -> Result<Arc<dyn TaskStore>, OpenError> {
+    pub async fn open(&self) -> Result<Arc<dyn TaskStore>, OpenError> {
         match self {
             Self::Memory => Ok(Arc::new(MemoryStore::default())),
             Self::Sled(folder) => {
@@ -131,6 +166,12 @@ impl StoreLocation {
                     Err(source) => Err(OpenError::Store { folder, source: Box::new(source) }),
                 }
             }
+            Self::Postgres(url) => match PostgresStore::connect(url).await {
+                Ok(store) => Ok(Arc::new(store)),
+                Err(source) => {
+                    Err(OpenError::Database { address: self.to_string(), source: Box::new(source) })
+                }
+            },
         }
     }
 }
@@ -143,6 +184,14 @@ pub enum OpenError {
     Store {
         /// The folder of the store.
         folder: PathBuf,
+        /// What it says.
+        source: Box<StoreError>,
+    },
+    /// The database says no.
+    #[error("the tasks in {address} cannot be used")]
+    Database {
+        /// Where it is.
+        address: String,
         /// What it says.
         source: Box<StoreError>,
     },
@@ -179,6 +228,7 @@ impl OpenError {
                 format!("nothing was changed; use --store sled:{above}")
             }
             Self::Store { folder, source } => advice(&folder.display().to_string(), source),
+            Self::Database { address, source } => database_advice(address, source),
         }
     }
 }
@@ -204,6 +254,20 @@ fn advice(folder: &str, error: &StoreError) -> String {
             "check that the disk of {folder} is there and that this user may read and write it, \
              then start again"
         ),
+    }
+}
+
+fn database_advice(address: &str, error: &StoreError) -> String {
+    match error {
+        StoreError::NewerFormat { .. } => String::from(
+            "nothing was changed; start the newer version of this program that the other nodes run",
+        ),
+        StoreError::Invalid { .. } => format!(
+            "check the address, and that its user may use {address} and, the first time, create a \
+             schema in it"
+        ),
+        StoreError::Full { .. } => String::from("make room on the server's disk, then start again"),
+        _ => format!("check that a Postgres server answers at {address}, then start again"),
     }
 }
 

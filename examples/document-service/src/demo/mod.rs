@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use self::{api::Api, show::Show};
 use crate::{
     cli::DemoArguments,
+    files_location::FilesLocation,
     service::{self, Service, Settings},
     store::StoreLocation,
 };
@@ -33,13 +34,13 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("no temporary folder for the store")?;
     let store = StoreLocation::Sled(folder.path().to_owned());
     let Service { runtime, app, drain } = service::start(Settings {
-        store: store.open()?,
-        files: &files,
+        store: store.open().await?,
+        files: FilesLocation::Folder(files.clone()).open()?,
         tokens: &[],
         webhook_networks: &[],
         limits: None,
         cors_origins: &[],
-        concurrency: 2,
+        workers: 2,
         lease: LEASE,
     })
     .await?;
@@ -59,7 +60,9 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
         outcome?
     };
     let (served, shown) = tokio::join!(server, client);
-    runtime.shutdown(grace).await?;
+    if let Some(runtime) = runtime {
+        runtime.shutdown(grace).await?;
+    }
     served?;
     shown
 }

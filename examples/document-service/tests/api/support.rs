@@ -8,6 +8,7 @@ use axum::{
 };
 use document_service::{
     cli::OrganizationToken,
+    files_location::FilesLocation,
     service::{self, BASE, Service, Settings},
     store::StoreLocation,
 };
@@ -31,13 +32,13 @@ impl Running {
         let tokens: Vec<OrganizationToken> =
             ["acme=token-a", "globex=token-g"].map(|text| text.parse().unwrap()).into();
         let service = service::start(Settings {
-            store: StoreLocation::Memory.open().unwrap(),
-            files: files.path(),
+            store: StoreLocation::Memory.open().await.unwrap(),
+            files: FilesLocation::Folder(files.path().into()).open().unwrap(),
             tokens: &tokens,
             webhook_networks: &[],
             limits: Some(artos_http::Limits::default()),
             cors_origins: &[],
-            concurrency: 4,
+            workers: 4,
             lease: Duration::from_secs(20),
         })
         .await

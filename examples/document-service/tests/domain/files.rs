@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use document_service::extract::extract_file;
 use document_service::files::{FileError, Files};
+use document_service::files_location::FilesLocation;
 use object_store::local::LocalFileSystem;
 use tempfile::TempDir;
 
@@ -61,4 +62,25 @@ async fn a_file_is_extracted_from_the_store() {
     files.write("notes.txt", "Hello there.".into()).await.unwrap();
     let source = extract_file(&files, "notes.txt").await.unwrap();
     assert_eq!(source.blocks[1].text(), "Hello there.");
+}
+
+#[test]
+fn a_place_for_files_is_a_folder_or_a_bucket() {
+    for (text, expected) in [
+        ("/srv/files", "/srv/files"),
+        ("file:///srv/files", "/srv/files"),
+        ("s3://papers", "s3://papers"),
+        ("s3://papers/inner/", "s3://papers/inner"),
+    ] {
+        assert_eq!(text.parse::<FilesLocation>().unwrap().to_string(), expected);
+    }
+    for (text, expected) in [
+        ("", "no folder is named"),
+        ("file://host/files", "expected three slashes"),
+        ("s3:///inner", "names no bucket"),
+        ("ftp://user:secret@host", "`ftp://` is no place for files"),
+    ] {
+        let error = text.parse::<FilesLocation>().unwrap_err().to_string();
+        assert!(error.contains(expected) && !error.contains("secret"), "{error}");
+    }
 }

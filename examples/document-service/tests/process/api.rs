@@ -18,12 +18,18 @@ const LARGE: [&str; 5] = [
     "investigator-summary.md",
 ];
 
+/// Returns the samples, each with its path as requests name it.
+pub(crate) fn samples() -> impl Iterator<Item = (String, Vec<u8>)> {
+    let read = |name| std::fs::read(Path::new(SAMPLES).join(name)).unwrap();
+    LARGE.into_iter().map(move |name| (format!("{FOLDER}/{name}"), read(name)))
+}
+
 /// Puts the samples into the files folder of a service that is yet to start.
 pub(crate) fn copy_samples(data: &Path) {
-    let folder = data.join("files").join(FOLDER);
-    std::fs::create_dir_all(&folder).unwrap();
-    for name in LARGE {
-        std::fs::copy(Path::new(SAMPLES).join(name), folder.join(name)).unwrap();
+    let files = data.join("files");
+    std::fs::create_dir_all(files.join(FOLDER)).unwrap();
+    for (path, content) in samples() {
+        std::fs::write(files.join(path), content).unwrap();
     }
 }
 

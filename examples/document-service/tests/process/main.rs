@@ -8,10 +8,12 @@
 )]
 
 mod api;
+mod bucket;
 mod crash;
 mod failing_disk;
 mod journal;
 mod moments;
+mod nodes;
 mod service;
 mod startup;
 mod webhooks;

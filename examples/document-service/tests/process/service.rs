@@ -65,16 +65,28 @@ impl Service {
     pub(crate) fn start(mut program: Command, store: &str, options: &[&str]) -> Self {
         program.args(["serve", "--no-auth", "--listen", "127.0.0.1:0", "--store", store]);
         program.args(options);
+        let mut service = Self::spawn(program);
+        let line = service.wait_for(|line| line.starts_with("listening on http://"));
+        service.address = line.rsplit('/').next().unwrap().parse().unwrap();
+        service
+    }
+
+    /// Starts a node that only works, and waits until it does. It has no address.
+    pub(crate) fn start_worker(mut program: Command, store: &str, options: &[&str]) -> Self {
+        program.args(["worker", "--store", store]).args(options);
+        let mut worker = Self::spawn(program);
+        worker.wait_for(|line| line.starts_with("working on documents"));
+        worker
+    }
+
+    fn spawn(mut program: Command) -> Self {
         program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = program.spawn().unwrap();
         let (sender, lines) = mpsc::channel();
         read_lines(child.stdout.take().unwrap(), sender.clone());
         read_lines(child.stderr.take().unwrap(), sender);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut service = Self { child, lines, seen: Vec::new(), address: nowhere };
-        let line = service.wait_for(|line| line.starts_with("listening on http://"));
-        service.address = line.rsplit('/').next().unwrap().parse().unwrap();
-        service
+        Self { child, lines, seen: Vec::new(), address: nowhere }
     }
 
     /// Waits for the next line; `None` if there is none within `patience`.

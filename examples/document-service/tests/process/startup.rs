@@ -105,7 +105,8 @@ fn a_text_that_names_no_store_is_explained() {
         ("sled:", "names no folder: expected one, as in `sled:artos-data`"),
         ("sled://artos-data", "expected a folder right after `sled:`"),
         ("memory:artos-data", "expected `memory`, or `sled:artos-data`"),
-        ("postgres://host/name", "no `postgres:` store in this version: expected `sled:PATH`"),
+        ("mysql://host/name", "no `mysql:` store in this version: expected `postgres://HOST"),
+        ("postgres:host/name", "expected two slashes after `postgres:`"),
     ] {
         refuses(store, folder.path(), 2, &[expected]);
         let mut program = program();
