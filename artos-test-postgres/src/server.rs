@@ -122,6 +122,24 @@ impl Server {
         self.port
     }
 
+    /// Returns the folder of its programs, which has `psql` and `pgbench` as well.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
+    /// Returns the folder of its cluster.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Returns the file that it writes its log to.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
     /// Stops the server at once, as a crash would.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod ceiling;
 mod http;
 mod load;
+mod postgres;
 mod report;
 mod scale;
 mod stores;
@@ -147,6 +148,9 @@ enum Command {
         #[arg(long, default_value_t = 9_900)]
         streams: usize,
     },
+    /// Measures the Postgres store, each time on a server of its own.
+    #[command(subcommand)]
+    Postgres(postgres::Command),
     /// The clients of `waiters`, in a process of their own.
     #[command(hide = true)]
     Ask {
@@ -178,6 +182,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Http { seconds, turns, connections } => {
             http::compare(seconds, turns, connections).await
         }
+        Command::Postgres(command) => postgres::run(command).await,
         Command::Waiters { polls, streams } => waiters::measure(polls, streams).await,
         Command::Ask { address } => waiters::ask(address).await,
     }

@@ -1,0 +1,83 @@
+//! Submitted by one process, started in another.
+
+use std::{
+    process::Stdio,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context as _, ensure};
+use artos_core::{Client, Pipeline, Queue, Runtime, StageContext, StageResult, Task, stage_fn};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
+    process::Command,
+};
+
+use super::{connect, server};
+
+/// Answers when it started, in microseconds since 1970.
+#[derive(Serialize, Deserialize)]
+struct WhatTime;
+
+impl Task for WhatTime {
+    const KIND: &'static str = "bench.what-time";
+    type Output = u64;
+}
+
+/// Submits tasks one after the other, and prints how long each took to start elsewhere.
+pub(super) async fn run(tasks: u64) -> anyhow::Result<()> {
+    let server = server()?;
+    let store = connect(&server.url()).await?;
+    let mut node = Command::new(std::env::current_exe()?)
+        .args(["postgres", "node", &server.url()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let stdout = node.stdout.take().context("no pipe")?;
+    let ready = BufReader::new(stdout).lines().next_line().await?;
+    ensure!(ready.as_deref() == Some("ready"), "the node does not work: {ready:?}");
+    let client = Client::new(store);
+    let mut took = Vec::new();
+    for task in 0..tasks {
+        // Not in step with anything: neither claims nor hints are under way.
+        tokio::time::sleep(Duration::from_millis(20 + task * 7 % 31)).await;
+        let asked = micros();
+        let started = client.submit(WhatTime).await?.wait().await?;
+        took.push(started.saturating_sub(asked) as f64 / 1e3);
+    }
+    drop(node.stdin.take());
+    ensure!(node.wait().await?.success(), "the node failed");
+    took.sort_unstable_by(f64::total_cmp);
+    let at = |permille: usize| took.get((took.len() * permille / 1_000).min(took.len() - 1));
+    if let (Some(half), Some(most), Some(worst)) = (at(500), at(990), took.last()) {
+        println!(
+            "{tasks} tasks, each on an idle queue, from before the submit to the start in another \
+             process: {half:.2} ms (p50), {most:.2} (p99), {worst:.2} (max)"
+        );
+    }
+    Ok(())
+}
+
+/// Works until the input ends.
+pub(super) async fn node(url: &str) -> anyhow::Result<()> {
+    async fn what_time(_: StageContext, _: WhatTime) -> StageResult<u64> {
+        Ok(micros())
+    }
+    let runtime = Runtime::builder(connect(url).await?)
+        .queue(Queue::new("default").concurrency(8))
+        .register(Pipeline::new("look", stage_fn(what_time)))
+        .start()
+        .await?;
+    println!("ready");
+    let mut rest = Vec::new();
+    tokio::io::stdin().read_to_end(&mut rest).await?;
+    runtime.shutdown(Duration::from_secs(5)).await?;
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "two processes compare what their clock says")]
+fn micros() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_micros().try_into().unwrap_or(u64::MAX)
+}
