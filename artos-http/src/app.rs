@@ -15,6 +15,7 @@ use bytes::Bytes;
 use crate::{
     Caller, Drain, Problem,
     access::{self, Action, Ownership},
+    backlog::Backlog,
     resource::Endpoint,
     waiters::Waiters,
     wire,
@@ -27,6 +28,7 @@ pub(crate) struct App {
     pub(crate) drain: Drain,
     pub(crate) body_limit: usize,
     pub(crate) request_timeout: Duration,
+    pub(crate) backlog: Backlog,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) streams: Arc<Waiters>,
     pub(crate) random: Random,
@@ -82,6 +84,11 @@ impl Mount {
     /// Refuses new work while this instance is shutting down.
     pub(crate) fn take_work(&self) -> Result<(), Problem> {
         if self.app.drain.is_started() { Err(Problem::draining()) } else { Ok(()) }
+    }
+
+    /// Refuses another task while too many wait.
+    pub(crate) async fn take_task(&self, caller: &Caller) -> Result<(), Problem> {
+        self.app.backlog.admit(&self.app.client, caller.organization()).await
     }
 
     pub(crate) fn status_path(&self, id: TaskId) -> String {

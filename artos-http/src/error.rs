@@ -90,6 +90,8 @@ problem_kinds! {
         "The organization has too many requests with Prefer: wait open; poll instead.";
     TooManyStreams: TOO_MANY_REQUESTS, "too_many_streams", "Too many streams",
         "The organization has too many event streams open; poll instead.";
+    TooManyPending: TOO_MANY_REQUESTS, "too_many_pending", "Too many waiting tasks",
+        "The organization has as many tasks waiting as it may; Retry-After says when to try again.";
     QuotaExceeded: TOO_MANY_REQUESTS, "quota_exceeded", "Quota exceeded",
         "There were more requests than the quota allows; Retry-After says when to go on.";
     InternalError: INTERNAL_SERVER_ERROR, "internal_error", "Internal error",
@@ -98,6 +100,8 @@ problem_kinds! {
         "The service cannot reach its store at the moment.";
     Draining: SERVICE_UNAVAILABLE, "draining", "Draining",
         "This instance is shutting down and takes no new work.";
+    Overloaded: SERVICE_UNAVAILABLE, "overloaded", "Overloaded",
+        "The service has more work waiting than it takes on; Retry-After says when to try again.";
     Unready: SERVICE_UNAVAILABLE, "unready", "Not ready",
         "This instance should get no traffic now; errors says why.";
     Timeout: GATEWAY_TIMEOUT, "timeout", "Timeout",

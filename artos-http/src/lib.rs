@@ -67,6 +67,7 @@
 mod access;
 mod app;
 mod auth;
+mod backlog;
 mod builder;
 #[cfg(feature = "compression")]
 mod compression;

@@ -8,7 +8,7 @@ use axum::{
 };
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
 use serde_json::error::Category;
 
 use crate::error::{FieldError, Problem, ProblemKind};
@@ -71,6 +71,34 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
             Category::Io | Category::Syntax | Category::Eof => malformed(&error),
         }
     })
+}
+
+/// Reads an object: serde would take an array for one as well, field by field.
+pub(crate) fn parse_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let is_array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    if is_array {
+        serde_json::from_slice::<de::IgnoredAny>(body).map_err(|error| malformed(&error))?;
+        let error = FieldError::new("", "invalid type: sequence, expected an object");
+        return Err(Problem::invalid(vec![error]));
+    }
+    parse(body)
+}
+
+/// Reads a number that has to be whole, also when it is written as `3.0` or `3e2`: to JSON these are
+/// the same numbers. For fields with `#[serde(default)]`.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    // Up to here every whole number has a float of its own.
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let from_float = |float: f64| {
+        let is_whole = float.fract() == 0.0 && (0.0..=EXACT_MAX).contains(&float);
+        is_whole.then(|| Duration::from_secs_f64(float).as_secs())
+    };
+    let whole = number.as_u64().or_else(|| number.as_f64().and_then(from_float));
+    let expected = || de::Error::custom(format!("found {number}, expected a whole number from 0"));
+    whole.map(Some).ok_or_else(expected)
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
@@ -140,6 +168,39 @@ mod tests {
         let (status, pointer, detail) = problem(r#"{"a/b~c": [{"count": 1}, {"count": "x"}]}"#);
         assert_eq!((status, pointer.as_deref()), (422, Some("/a~1b~0c/1/count")));
         assert_eq!(detail, r#"invalid type: string "x", expected u32"#);
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_as_a_float() {
+        #[derive(Deserialize)]
+        struct Wait {
+            #[serde(default, deserialize_with = "whole")]
+            seconds: Option<u64>,
+        }
+        let read = |body: &str| parse::<Wait>(body.as_bytes()).map(|wait| wait.seconds).ok();
+        assert_eq!(read(r#"{"seconds": 300}"#), Some(Some(300)));
+        assert_eq!(read(r#"{"seconds": 300.0}"#), Some(Some(300)));
+        assert_eq!(read(r#"{"seconds": 3e2}"#), Some(Some(300)));
+        assert_eq!(read(r#"{"seconds": null}"#), Some(None));
+        assert_eq!(read("{}"), Some(None));
+        for bad in ["-1", "0.5", "1e300", "true", "\"3\"", "-1e300"] {
+            assert_eq!(read(&format!("{{\"seconds\": {bad}}}")), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        #[derive(Debug, Deserialize)]
+        struct Wait {
+            #[expect(dead_code, reason = "only decoded")]
+            seconds: Option<u64>,
+        }
+        assert_eq!(parse::<Wait>(b"[1]").map(|_| ()).ok(), Some(()));
+        for (body, status) in [("[1]", 422), (" []", 422), ("[", 400)] {
+            let problem = parse_object::<Wait>(body.as_bytes()).expect_err(body);
+            assert_eq!(problem.status().as_u16(), status, "{body}");
+        }
+        assert!(parse_object::<Wait>(b"{}").is_ok());
     }
 
     #[test]

@@ -151,6 +151,21 @@ impl<'a> From<&'a TaskRecord> for TaskStatus<'a> {
     }
 }
 
+/// One of the server-sent events of a stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described: its fields are lines of text")]
+pub(crate) struct TaskEvent {
+    /// What happened: `snapshot`, `state`, `stage`, `progress`, `end`.
+    event: String,
+    /// Give it as `Last-Event-ID` to go on after this event.
+    id: String,
+    /// The status of the task, as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+    /// How long to wait before connecting again, in milliseconds.
+    retry: Option<u64>,
+}
+
 /// Says why a task failed, in the words of the stage that failed; `None` unless it did.
 pub(crate) fn error_of(record: &TaskRecord) -> Option<&str> {
     match record.state {
@@ -266,11 +281,13 @@ impl ProblemMedia {
 
 /// Returns the path that explains a kind of problem.
 pub(crate) fn problem_type(kind: ProblemKind, prefix: &str) -> String {
-    if kind == ProblemKind::QuotaExceeded {
-        // The one kind that has a registered type.
-        return String::from("https://iana.org/assignments/http-problem-types#quota-exceeded");
-    }
-    format!("{prefix}/problems/{}", kind.slug())
+    // Two kinds have registered types.
+    let registered = match kind {
+        ProblemKind::QuotaExceeded => "quota-exceeded",
+        ProblemKind::Overloaded => "temporary-reduced-capacity",
+        other => return format!("{prefix}/problems/{}", other.slug()),
+    };
+    format!("https://iana.org/assignments/http-problem-types#{registered}")
 }
 
 /// Writes the error body.

@@ -25,8 +25,10 @@ use crate::{
 
 /// Largest request body, in bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024;
-/// Longest name, in bytes.
-const NAME_BYTES_MAX: usize = 255;
+/// Longest name, in characters.
+const NAME_LENGTH_MAX: usize = 255;
+/// Longest life of a key that has an end, in seconds: ten years. What is to live longer needs none.
+const LIFETIME_SECONDS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The routes of key management, with their documentation.
 pub(crate) fn of_keys(keys: Keys) -> Vec<UtoipaMethodRouter<()>> {
@@ -62,7 +64,8 @@ async fn create(
 ) -> Result<Response, Problem> {
     let organization = organization(&caller)?;
     request::check_media_type(&headers)?;
-    let asked: KeyRequest = request::parse(&request::read_body(body, BODY_BYTES_MAX).await?)?;
+    let asked: KeyRequest =
+        request::parse_object(&request::read_body(body, BODY_BYTES_MAX).await?)?;
     let (key, token) = keys.make(organization, check(asked)?).await?;
     tracing::info!(key_id = %key.id, "key made");
     let view = NewKeyView { key: KeyView::from(&key), token };
@@ -72,8 +75,10 @@ async fn create(
 fn check(asked: KeyRequest) -> Result<NewKey, Problem> {
     let mut errors = Vec::new();
     let name = asked.name;
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.contains(char::is_control) {
-        errors.push(FieldError::new("/name", "expected 1 to 255 bytes, no control characters"));
+    let is_good = (1..=NAME_LENGTH_MAX).contains(&name.chars().count());
+    if !is_good || name.contains(char::is_control) {
+        let expected = "expected 1 to 255 characters, no control characters";
+        errors.push(FieldError::new("/name", expected));
     }
     let mut scopes = Vec::new();
     for (at, text) in asked.scopes.iter().enumerate() {
@@ -87,8 +92,10 @@ fn check(asked: KeyRequest) -> Result<NewKey, Problem> {
     if asked.scopes.is_empty() {
         errors.push(FieldError::new("/scopes", "a key without a scope may do nothing"));
     }
-    if asked.expires_in_seconds == Some(0) {
-        errors.push(FieldError::new("/expires_in_seconds", "expected at least 1"));
+    let is_good = |seconds| (1..=LIFETIME_SECONDS_MAX).contains(&seconds);
+    if !asked.expires_in_seconds.is_none_or(is_good) {
+        let expected = format!("expected 1 to {LIFETIME_SECONDS_MAX}");
+        errors.push(FieldError::new("/expires_in_seconds", expected));
     }
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));

@@ -5,18 +5,32 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Key;
+use crate::request;
 
 /// The key to make.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct KeyRequest {
-    /// For people; 1 to 255 bytes.
+    /// For people; 1 to 255 characters, no control characters.
+    #[schema(pattern = r"^[^\x00-\x1f\x7f-\x9f]{1,255}$", example = "the nightly import")]
     pub(crate) name: String,
-    /// What the key may do: `submit`, `read`, `cancel`, `admin`.
-    #[schema(example = json!(["submit", "read"]))]
+    /// What the key may do.
+    #[schema(value_type = Vec<ScopeName>, min_items = 1, example = json!(["submit", "read"]))]
     pub(crate) scopes: Vec<String>,
-    /// How long the key is good, in seconds; for ever if absent.
-    #[schema(minimum = 1)]
+    /// How long the key is good, in seconds, at most ten years; for ever if absent.
+    #[schema(minimum = 1, maximum = 315_360_000)]
+    #[serde(default, deserialize_with = "request::whole")]
     pub(crate) expires_in_seconds: Option<u64>,
+}
+
+/// What a key may do.
+#[derive(ToSchema)]
+#[schema(as = Scope, rename_all = "lowercase")]
+#[expect(dead_code, reason = "only described: the texts are read as scopes one by one")]
+enum ScopeName {
+    Submit,
+    Read,
+    Cancel,
+    Admin,
 }
 
 /// A key, without its secret.

@@ -23,7 +23,7 @@ use crate::{
     access::Action,
     app::{Mount, PathId},
     waiters::Waiting,
-    wire::TaskStatus,
+    wire::{TaskEvent, TaskStatus},
 };
 
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -61,8 +61,8 @@ pub(crate) struct EventsParams {
             headers."),
     ),
     responses(
-        (status = 200, description = "The events.", content_type = "text/event-stream",
-            body = String),
+        (status = 200, description = "The events, one after the other; the schema is that of \
+            each.", content_type = "text/event-stream", body = TaskEvent),
         (status = 204, description = "The task is over and its last event was received: do not \
             connect again."),
         (status = 404, description = "There is no such task, or it belongs to another \

@@ -25,7 +25,7 @@ use crate::{
     path = "/{document_id}/retry",
     params(
         ("document_id" = String, Path, description = "The id of the failed task."),
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat the \
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!#-~][!-~]{0,254}$", description = "Makes it safe to repeat the \
             request: a repeat is answered with the first new task."),
     ),
     responses(
@@ -39,8 +39,10 @@ use crate::{
         (status = 404, description = "There is no such task, or it belongs to another \
             organization."),
         (status = 409, description = "The task has not failed."),
-        (status = 503, description = "The store is unavailable, or this instance is shutting \
-            down."),
+        (status = 429, description = "The organization has too many tasks waiting, or its quota \
+            is used up."),
+        (status = 503, description = "The store is unavailable, the service has too much work \
+            waiting, or this instance is shutting down."),
     )
 )]
 pub(crate) async fn retry(
@@ -54,6 +56,7 @@ pub(crate) async fn retry(
     mount.record(&caller, Action::Retry, id).await?;
     let route = format!("POST {}/{id}/retry", mount.endpoint.base);
     let key = idempotency::key(&headers, &route)?;
+    mount.take_task(&caller).await?;
     let retried = mount.app.client.retry_with_key(id, key).await?;
     tracing::info!(task_id = %retried.id, retry_of = %id, replayed = retried.replayed, "accepted");
     let answer = Retried {

@@ -22,7 +22,7 @@ use crate::{
     post,
     path = "/generate",
     params(
-        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to repeat the \
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!#-~][!-~]{0,254}$", description = "Makes it safe to repeat the \
             request: 1 to 255 visible ASCII characters, quoted or bare. A repeat is answered with \
             the first task. The key is kept as long as the task."),
         ("Prefer" = Option<String>, Header, description = "`respond-async` is acknowledged; the \
@@ -42,8 +42,10 @@ use crate::{
         (status = 415, description = "The body is not application/json."),
         (status = 422, description = "The body is not what is expected, or the Idempotency-Key \
             was used for another request."),
-        (status = 503, description = "The store is unavailable, or this instance is shutting \
-            down."),
+        (status = 429, description = "The organization has too many tasks waiting, or its quota \
+            is used up."),
+        (status = 503, description = "The store is unavailable, the service has too much work \
+            waiting, or this instance is shutting down."),
     )
 )]
 pub(crate) async fn generate(
@@ -58,6 +60,7 @@ pub(crate) async fn generate(
     let body = request::read_body(body, mount.app.body_limit).await?;
     let route = format!("POST {}/generate", mount.endpoint.base);
     let key = idempotency::key(&headers, &route)?;
+    mount.take_task(&caller).await?;
     let app = Arc::clone(&mount.app);
     let submitted = (mount.endpoint.submit)(app, caller, body, key).await?;
     tracing::info!(task_id = %submitted.id, replayed = submitted.replayed, "accepted");

@@ -5,13 +5,17 @@
 
 use std::time::Duration;
 
-use artos_core::{Name, Stage, StageContext, StageOptions, StageResult, Submission, Task};
+use artos_core::{
+    Name, Stage, StageContext, StageError, StageOptions, StageResult, Submission, Task,
+};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::{
     Webhooks,
     endpoint::{Endpoint, Endpoints, REQUESTS},
     send::{Answer, Outgoing},
+    turns,
 };
 use crate::records::tenant;
 
@@ -114,6 +118,19 @@ impl Deliver {
         }
     }
 
+    /// Names who receives it, apart for each that may be slow.
+    fn receiver(&self) -> String {
+        match &self.target {
+            Target::Endpoint(id) => endpoint_label(self.organization.as_deref(), id),
+            Target::Url(url) => {
+                let url = Url::parse(url).ok();
+                let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
+                let port = url.as_ref().and_then(Url::port_or_known_default).unwrap_or_default();
+                format!("{host}:{port}")
+            }
+        }
+    }
+
     /// Makes the submission of this attempt of the delivery `key`.
     pub(crate) fn submission(self, key: &str, delay: Duration) -> Submission<Self> {
         let endpoint = self.endpoint_id().to_owned();
@@ -146,7 +163,15 @@ impl Stage for Attempt {
 
     async fn run(&self, cx: &StageContext, delivery: Deliver) -> StageResult<Report> {
         let shared = &self.webhooks.0;
-        let endpoints = Endpoints::of(shared.client.clone(), delivery.organization.as_deref());
+        let organization = delivery.organization.as_deref();
+        let receiver = delivery.receiver();
+        let Some(_turn) = shared.turns.begin(organization, &receiver) else {
+            let age = shared.client.now().since(cx.submitted_at());
+            let due = SCHEDULE.get(delivery.attempt.saturating_sub(1)).copied();
+            let waited = age.saturating_sub(due.unwrap_or_default().mul_f64(1.0 + JITTER));
+            return Err(StageError::snooze(turns::pause(waited)));
+        };
+        let endpoints = Endpoints::of(shared, organization);
         let endpoint = match &delivery.target {
             Target::Endpoint(id) => endpoints.get(id).await?,
             Target::Url(_) => Some(endpoints.for_requests().await?),
@@ -198,7 +223,12 @@ impl Stage for Attempt {
 
     fn options(&self) -> StageOptions {
         // An attempt itself takes at most twenty seconds; the rest is the store's.
-        StageOptions { attempt_timeout: Duration::from_secs(120), ..StageOptions::default() }
+        // How long it waits for its turn is not its fault.
+        StageOptions {
+            attempt_timeout: Duration::from_secs(120),
+            snoozes_max: u32::MAX,
+            ..StageOptions::default()
+        }
     }
 }
 

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use artos_core::{Client, Timestamp};
+use artos_core::{Client, Name, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::signature::{NoRandomness, Secret};
+use super::{
+    Shared,
+    signature::{NoRandomness, Secret},
+    vault::{Vault, VaultError},
+};
 use crate::{
     Problem,
     records::{Change, Collection, RecordError, tenant},
@@ -24,6 +28,8 @@ pub(crate) enum EndpointError {
     Record(#[from] RecordError),
     #[error(transparent)]
     Secret(#[from] NoRandomness),
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     #[error("an organization has at most {ENDPOINTS_MAX} webhook endpoints")]
     TooMany,
 }
@@ -33,6 +39,7 @@ impl From<EndpointError> for Problem {
         match error {
             EndpointError::Record(error) => error.into(),
             EndpointError::Secret(error) => Self::internal(error),
+            EndpointError::Vault(error) => Self::internal(error),
             EndpointError::TooMany => Self::conflict(error.to_string()),
         }
     }
@@ -101,25 +108,41 @@ impl Endpoint {
 }
 
 /// The endpoints of one organization.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Endpoints {
     client: Client,
+    vault: Vault,
+    tenant: Name,
     records: Collection,
 }
 
 impl Endpoints {
-    pub(crate) fn of(client: Client, organization: Option<&str>) -> Self {
-        let records = Collection::new(client.clone(), tenant("endpoints", organization));
-        Self { client, records }
+    pub(crate) fn of(shared: &Shared, organization: Option<&str>) -> Self {
+        let (client, tenant) = (shared.client.clone(), tenant("endpoints", organization));
+        let records = Collection::new(client.clone(), tenant.clone());
+        Self { client, vault: shared.vault.clone(), tenant, records }
     }
 
-    pub(crate) async fn get(&self, id: &str) -> Result<Option<Endpoint>, RecordError> {
-        self.records.get(id).await
+    fn seal(&self, endpoint: Endpoint) -> Result<Endpoint, VaultError> {
+        let place = format!("{}/{}", self.tenant, endpoint.id);
+        self.vault.seal(&place, endpoint)
+    }
+
+    fn open(&self, endpoint: Endpoint) -> Result<Endpoint, VaultError> {
+        let place = format!("{}/{}", self.tenant, endpoint.id);
+        self.vault.open(&place, endpoint)
+    }
+
+    pub(crate) async fn get(&self, id: &str) -> Result<Option<Endpoint>, EndpointError> {
+        let found: Option<Endpoint> = self.records.get(id).await?;
+        Ok(found.map(|endpoint| self.open(endpoint)).transpose()?)
     }
 
     /// Returns all endpoints, the oldest first.
-    pub(crate) async fn all(&self) -> Result<Vec<Endpoint>, RecordError> {
-        let mut all: Vec<Endpoint> = self.records.all().await?;
+    pub(crate) async fn all(&self) -> Result<Vec<Endpoint>, EndpointError> {
+        let all: Vec<Endpoint> = self.records.all().await?;
+        let all: Result<Vec<_>, _> = all.into_iter().map(|endpoint| self.open(endpoint)).collect();
+        let mut all = all?;
         all.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
         Ok(all)
     }
@@ -130,8 +153,7 @@ impl Endpoints {
         if others.iter().filter(|other| other.url.is_some()).count() >= ENDPOINTS_MAX {
             return Err(EndpointError::TooMany);
         }
-        let put = |_| Ok::<_, EndpointError>(Change::Put(endpoint.clone()));
-        self.records.change(&endpoint.id, put).await?;
+        self.change(&endpoint.id, |_| Change::Put(endpoint.clone())).await?;
         Ok(endpoint)
     }
 
@@ -140,19 +162,20 @@ impl Endpoints {
         &self,
         id: &str,
         change: impl Fn(&mut Endpoint) + Send + Sync,
-    ) -> Result<Option<Endpoint>, RecordError> {
+    ) -> Result<Option<Endpoint>, EndpointError> {
         let change = |endpoint: Option<Endpoint>| {
-            let Some(before) = endpoint else { return Ok(Change::Keep) };
+            let Some(before) = endpoint else { return Change::Keep };
             let mut after = before.clone();
             change(&mut after);
-            Ok::<_, RecordError>(if after == before { Change::Keep } else { Change::Put(after) })
+            if after == before { Change::Keep } else { Change::Put(after) }
         };
-        self.records.change(id, change).await
+        self.change(id, change).await
     }
 
     /// Removes an endpoint; returns whether it was there.
     pub(crate) async fn remove(&self, id: &str) -> Result<bool, RecordError> {
-        let was_there = self.get(id).await?.is_some();
+        // Not opened: what is sealed with a lost key can go all the same.
+        let was_there = self.records.get::<Endpoint>(id).await?.is_some();
         let delete = |found: Option<Endpoint>| {
             Ok::<_, RecordError>(found.map_or(Change::Keep, |_| Change::Delete))
         };
@@ -164,8 +187,25 @@ impl Endpoints {
     pub(crate) async fn for_requests(&self) -> Result<Endpoint, EndpointError> {
         let new = Endpoint::new(REQUESTS.into(), None, self.client.now())?;
         let make = |found: Option<Endpoint>| {
-            Ok::<_, EndpointError>(found.map_or_else(|| Change::Put(new.clone()), |_| Change::Keep))
+            found.map_or_else(|| Change::Put(new.clone()), |_| Change::Keep)
         };
-        Ok(self.records.change(REQUESTS, make).await?.unwrap_or(new))
+        Ok(self.change(REQUESTS, make).await?.unwrap_or(new))
+    }
+
+    /// Changes what is stored of an endpoint.
+    async fn change(
+        &self,
+        id: &str,
+        change: impl Fn(Option<Endpoint>) -> Change<Endpoint> + Send + Sync,
+    ) -> Result<Option<Endpoint>, EndpointError> {
+        let change = |stored: Option<Endpoint>| {
+            let opened = stored.map(|endpoint| self.open(endpoint)).transpose()?;
+            Ok::<_, EndpointError>(match change(opened) {
+                Change::Put(endpoint) => Change::Put(self.seal(endpoint)?),
+                other => other,
+            })
+        };
+        let stored = self.records.change(id, change).await?;
+        Ok(stored.map(|endpoint| self.open(endpoint)).transpose()?)
     }
 }

@@ -11,6 +11,8 @@ mod notify;
 mod routes;
 mod send;
 mod signature;
+mod turns;
+mod vault;
 mod wire;
 
 use std::{
@@ -32,14 +34,13 @@ use self::{
     guard::{Guard, Refused},
     notify::{Fan, Notify},
     send::Sender,
+    turns::Turns,
+    vault::{Vault, VaultError},
 };
 use crate::{FieldError, Problem};
 
 pub(crate) use event::Event;
 pub(crate) use routes::of_webhooks;
-
-/// How many attempts run at the same time in one process.
-const CONCURRENCY: usize = 32;
 
 /// The pointer to where requests name a URL.
 const URL_POINTER: &str = "/webhook";
@@ -103,6 +104,8 @@ struct Shared {
     sender: Sender,
     sources: HashMap<&'static str, Source>,
     random: Random,
+    turns: Turns,
+    vault: Vault,
 }
 
 /// A kind of task whose ends are told.
@@ -123,12 +126,25 @@ pub struct WebhooksBuilder {
     client: Client,
     guard: Guard,
     sources: HashMap<&'static str, Source>,
+    keys: Vec<[u8; 32]>,
 }
 
-/// Webhooks cannot be built: the HTTP client does not start.
+/// Webhooks cannot be built: the HTTP client does not start, or there is no cryptography.
 #[derive(Debug, thiserror::Error)]
-#[error("the client for webhooks does not start")]
-pub struct WebhooksError(#[from] reqwest::Error);
+#[error("webhooks cannot start")]
+pub struct WebhooksError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl From<reqwest::Error> for WebhooksError {
+    fn from(error: reqwest::Error) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<VaultError> for WebhooksError {
+    fn from(error: VaultError) -> Self {
+        Self(error.into())
+    }
+}
 
 impl WebhooksBuilder {
     /// Tells of the ends of tasks of type `T`: the events are `{name}.complete` and
@@ -169,6 +185,18 @@ impl WebhooksBuilder {
         self
     }
 
+    /// Stores the secrets of endpoints sealed with this key (AES-256-GCM). Default: they are stored
+    /// in plain text, and whoever can read the store can sign messages.
+    ///
+    /// Given several times, the first key seals and all of them open, so that a key can be
+    /// replaced; a secret is sealed anew when its endpoint changes. Secrets from before there was
+    /// a key stay good. Without the key that sealed it no secret can be had back: deliveries to its
+    /// endpoint are tried again until it is there, or the endpoint is removed.
+    pub fn seal_secrets_with(mut self, key: [u8; 32]) -> Self {
+        self.keys.push(key);
+        self
+    }
+
     /// Puts it together.
     ///
     /// # Errors
@@ -176,10 +204,11 @@ impl WebhooksBuilder {
     /// [`WebhooksError`] if the HTTP client does not start, for example because the system has no
     /// certificates.
     pub fn build(self) -> Result<Webhooks, WebhooksError> {
-        let Self { client, guard, sources } = self;
+        let Self { client, guard, sources, keys } = self;
         let sender = Sender::new(guard.clone())?;
-        let random = Random::from_entropy();
-        Ok(Webhooks(Arc::new(Shared { client, guard, sender, sources, random })))
+        let vault = Vault::new(&keys)?;
+        let (random, turns) = (Random::from_entropy(), Turns::default());
+        Ok(Webhooks(Arc::new(Shared { client, guard, sender, sources, random, turns, vault })))
     }
 }
 
@@ -187,7 +216,7 @@ impl Webhooks {
     /// Starts to put webhooks together that keep their endpoints in a client's store.
     pub fn builder(client: Client) -> WebhooksBuilder {
         let guard = Guard { allowed: Vec::new(), lookup: guard::system_lookup() };
-        WebhooksBuilder { client, guard, sources: HashMap::new() }
+        WebhooksBuilder { client, guard, sources: HashMap::new(), keys: Vec::new() }
     }
 
     /// Lets a runtime notice the ends of tasks and make deliveries.
@@ -197,7 +226,7 @@ impl Webhooks {
     pub fn install(&self, runtime: RuntimeBuilder) -> RuntimeBuilder {
         let ends = self.clone();
         runtime
-            .queue(Queue::new("artos.webhooks").concurrency(CONCURRENCY))
+            .queue(Queue::new("artos.webhooks").concurrency(turns::SLOTS))
             .register(Pipeline::new("notify", Fan { webhooks: self.clone() }))
             .register(Pipeline::new("deliver", Attempt { webhooks: self.clone() }))
             .on_end(move |record, _| ends.news_of(record, false))

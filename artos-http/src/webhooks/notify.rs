@@ -77,7 +77,7 @@ impl Stage for Fan {
         if let Some(url) = (source.url_in)(&found.payload.unwrap_or_default()) {
             targets.push((String::from(REQUESTS), Target::Url(url)));
         }
-        for endpoint in Endpoints::of(shared.client.clone(), organization).all().await? {
+        for endpoint in Endpoints::of(shared, organization).all().await? {
             if endpoint.wants(&r#type) {
                 targets.push((endpoint.id.clone(), Target::Endpoint(endpoint.id)));
             }

@@ -34,8 +34,8 @@ use crate::{
 
 /// Largest request body, in bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024;
-/// Longest description, in bytes.
-const DESCRIPTION_BYTES_MAX: usize = 255;
+/// Longest description, in characters.
+const DESCRIPTION_LENGTH_MAX: usize = 255;
 /// Most types of events that an endpoint can name.
 const EVENTS_MAX: usize = 32;
 /// How long a replaced secret signs as well, unless told otherwise.
@@ -67,7 +67,7 @@ pub(crate) fn of_webhooks(webhooks: Webhooks) -> Vec<UtoipaMethodRouter<()>> {
 /// The endpoints of the caller's organization, if it may look after them.
 fn endpoints(webhooks: &Webhooks, caller: &Caller) -> Result<Endpoints, Problem> {
     access::decide(Action::Webhooks, caller.scopes(), Ownership::Own).check()?;
-    Ok(Endpoints::of(webhooks.0.client.clone(), organization(caller)))
+    Ok(Endpoints::of(&webhooks.0, organization(caller)))
 }
 
 fn organization(caller: &Caller) -> Option<&str> {
@@ -121,7 +121,7 @@ async fn register(
 ) -> Result<Response, Problem> {
     let endpoints = endpoints(&webhooks, &caller)?;
     request::check_media_type(&headers)?;
-    let new: NewEndpoint = request::parse(&request::read_body(body, BODY_BYTES_MAX).await?)?;
+    let new: NewEndpoint = request::parse_object(&request::read_body(body, BODY_BYTES_MAX).await?)?;
     check(&new)?;
     webhooks.0.guard.admit(&new.url).await.map_err(|error| refused_at("/url", error))?;
     let id = format!("ep_{}", webhooks.new_id().as_uuid().simple());
@@ -139,8 +139,9 @@ async fn register(
 
 fn check(new: &NewEndpoint) -> Result<(), Problem> {
     let mut errors = Vec::new();
-    if new.description.as_ref().is_some_and(|text| text.len() > DESCRIPTION_BYTES_MAX) {
-        errors.push(FieldError::new("/description", "is longer than 255 bytes"));
+    let length = new.description.as_ref().map_or(0, |text| text.chars().count());
+    if length > DESCRIPTION_LENGTH_MAX {
+        errors.push(FieldError::new("/description", "is longer than 255 characters"));
     }
     let events = new.events.iter().flatten();
     let is_type = |text: &str| {
@@ -242,7 +243,7 @@ async fn rotate(
 ) -> Result<Response, Problem> {
     let endpoints = endpoints(&webhooks, &caller)?;
     let body = request::read_body(body, BODY_BYTES_MAX).await?;
-    let asked: Option<Rotate> = if body.is_empty() { None } else { request::parse(&body)? };
+    let asked: Option<Rotate> = if body.is_empty() { None } else { request::parse_object(&body)? };
     let overlap = asked.unwrap_or_default().overlap_seconds.map(Duration::from_secs);
     let overlap = overlap.unwrap_or(OVERLAP);
     if overlap > OVERLAP_MAX {

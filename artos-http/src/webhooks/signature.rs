@@ -29,6 +29,11 @@ impl Secret {
         Ok(Self(format!("{PREFIX}{}", STANDARD.encode(key))))
     }
 
+    /// Takes a secret as it is stored.
+    pub(crate) const fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     /// Returns the secret as its receiver needs it.
     pub(crate) fn reveal(&self) -> &str {
         &self.0

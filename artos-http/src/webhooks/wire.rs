@@ -8,22 +8,34 @@ use super::{
     deliver::{Came, Deliver, Report},
     endpoint::Endpoint,
 };
+use crate::request;
 
 /// What to register.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewEndpoint {
     /// Where events are posted to: `https`, port 443 or from 1024, a public address.
+    #[schema(format = "uri", max_length = 2048, example = "https://receiver.example.com/hook")]
     pub(crate) url: String,
-    /// For people; at most 255 bytes.
+    /// For people; at most 255 characters.
+    #[schema(max_length = 255)]
     pub(crate) description: Option<String>,
     /// The types of events wanted, such as `document.complete`; empty or absent for all.
+    #[schema(value_type = Option<Vec<EventType>>, max_items = 32)]
     pub(crate) events: Option<Vec<String>>,
 }
+
+/// A type of events.
+#[derive(ToSchema)]
+#[schema(pattern = r"^[A-Za-z0-9_.]{1,128}$", example = "document.complete")]
+#[expect(dead_code, reason = "only described: the texts are checked one by one")]
+struct EventType(String);
 
 /// How to rotate a secret.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 pub(crate) struct Rotate {
     /// How long the old secret signs as well, in seconds, at most 30 days. Default: one day.
+    #[schema(maximum = 2_592_000)]
+    #[serde(default, deserialize_with = "request::whole")]
     pub(crate) overlap_seconds: Option<u64>,
 }
 

@@ -143,6 +143,11 @@ async fn a_bad_request_for_a_key_says_where() {
             json!({ "name": "x", "scopes": ["read"], "expires_in_seconds": 0 }),
             "/expires_in_seconds",
         ),
+        // Such an end is beyond what can be written as a date.
+        (
+            json!({ "name": "x", "scopes": ["read"], "expires_in_seconds": u64::MAX }),
+            "/expires_in_seconds",
+        ),
     ] {
         let problem = service.post(KEYS).json(&body).send().await.problem(422);
         assert_eq!(problem["errors"][0]["pointer"], pointer);

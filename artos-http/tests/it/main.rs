@@ -11,6 +11,7 @@ mod store;
 mod support;
 
 mod auth;
+mod backlog;
 mod bad_input;
 mod build;
 mod cancel;

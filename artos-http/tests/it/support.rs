@@ -30,7 +30,7 @@ pub(crate) const GLOBEX: &str = "token-of-globex";
 pub(crate) const NOBODY: &str = "019ab3c4-6f00-7000-8000-000000000001";
 
 /// What the stages read from `document_type`: `CSR` succeeds, `HOLD` waits for a permit in its
-/// first stage, `INCOMPLETE` fails in its second.
+/// first stage, `INCOMPLETE` fails in its second; `LATER` is due in an hour.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct GenerateDocument {
     document_type: String,
@@ -133,7 +133,10 @@ pub(crate) fn documents() -> Resource<GenerateDocument> {
             }
             let name = body.output_name.unwrap_or_else(|| "Report".into());
             let GenerateRequest { document_type, file_paths, .. } = body;
-            Ok(Submission::new(GenerateDocument { document_type, file_paths }).label("name", name))
+            let delay = if document_type == "LATER" { 3_600 } else { 0 };
+            Ok(Submission::new(GenerateDocument { document_type, file_paths })
+                .label("name", name)
+                .delay(Duration::from_secs(delay)))
         })
         .document(|task, report| json!({ "document_id": task.id.to_string(), "report": report }))
         .summary(|task| {

@@ -12,6 +12,8 @@ mod support;
 mod cancel;
 mod deliveries;
 mod endpoints;
+mod fairness;
 mod guard;
 mod restart;
 mod schedule;
+mod sealed;

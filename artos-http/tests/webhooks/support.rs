@@ -302,7 +302,10 @@ impl Receiver {
     }
 
     pub(crate) async fn next(&mut self) -> Received {
-        let patience = Duration::from_secs(30);
+        self.next_within(Duration::from_secs(30)).await
+    }
+
+    pub(crate) async fn next_within(&mut self, patience: Duration) -> Received {
         tokio::time::timeout(patience, self.received.recv()).await.expect("an event").unwrap()
     }
 

@@ -17,13 +17,13 @@ READY_WITHIN_SECONDS = 30
 class Service:
     """Starts `document-service serve` on a free port, with the sample files below `folder`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *options):
         files = folder / "files"
         shutil.copytree(SAMPLES, files / ORGANIZATION / "documents")
         command = [
             program(), "serve", "--listen", "127.0.0.1:0", "--store", "memory:",
             "--files", str(files), "--token", f"{ORGANIZATION}={TOKEN}",
-            "--webhook-network", "127.0.0.0/8",
+            "--webhook-network", "127.0.0.0/8", *options,
         ]
         self._log = []
         self._ready = threading.Event()

@@ -14,7 +14,7 @@ use crate::{
     cli::OrganizationToken,
     document::Document,
     files::Files,
-    request::{GenerateDocument, authorize_paths, validate},
+    request::{GenerateDocument, Wire, authorize_paths, validate},
     rules::RuleBook,
     stages,
 };
@@ -156,6 +156,7 @@ fn resource(
             let accept = Arc::clone(&accept);
             async move { accept.check(body, &caller) }
         })
+        .request_schema::<Wire>()
         .document(|_, document| document)
         .summary(summary)
         .download("file", move |_: TaskRecord, document: Document| {

@@ -8,6 +8,7 @@ mod validate;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 pub use paths::{ForeignPath, authorize_paths};
 pub use validate::{FILE_PATHS_MAX, FieldError, validate};
@@ -53,22 +54,45 @@ struct Conflict {
     alias: &'static str,
 }
 
-/// The request as it is sent, with both names of each renamed field.
-#[derive(Deserialize)]
-struct Wire {
+/// What to generate, and of what. Unknown fields are ignored.
+// The request as it is sent, with both names of each renamed field.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = GenerateDocument)]
+#[schema(example = json!({
+    "document_type": "CSR",
+    "file_paths": ["org-id/documents/protocol.pdf"],
+}))]
+pub(crate) struct Wire {
+    /// Which rules apply: `CSR`, `Protocol` or `IND`, in any case.
     document_type: String,
+    /// Where the source files are stored: keys such as `org-id/documents/protocol.pdf`.
+    #[schema(min_items = 1, max_items = 256)]
     file_paths: Vec<String>,
+    /// Key of the document set.
     document_set_key: Option<String>,
+    /// Another name of `document_set_key`.
     connector_data_id: Option<String>,
+    /// Name of the document set.
     document_set_name: Option<String>,
+    /// Another name of `document_set_name`.
     workspace_name: Option<String>,
+    /// The template to use; shown in the document.
     generic_mrt_id: Option<String>,
+    /// Another name of `generic_mrt_id`.
     template_id: Option<String>,
+    /// Name of the generated file, with or without `.docx`.
     output_name: Option<String>,
+    /// Generate only these sections; null or empty for all.
     selected_section_ids: Option<Vec<String>>,
+    /// The outline of the template. Kept and not interpreted.
+    #[schema(value_type = Object, nullable)]
     generic_mrt_outline_full: Option<Value>,
+    /// Instructions for the whole document; shown in the document.
     document_instructions: Option<String>,
+    /// The style guide to follow; shown in the document.
     style_guide_id: Option<String>,
+    /// URL that is told when the task has ended.
+    #[schema(format = "uri")]
     webhook: Option<String>,
 }
 

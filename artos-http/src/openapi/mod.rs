@@ -1,5 +1,7 @@
 //! The OpenAPI document, put together from the handlers' own documentation.
 
+mod links;
+
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
@@ -75,7 +77,7 @@ impl Documentation {
         mut item: PathItem,
         schemas: Vec<(String, RefOr<Schema>)>,
     ) {
-        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+        for operation in links::operations(&mut item) {
             // Deadlines, overload and whatever a proxy adds.
             let responses = &mut operation.responses.responses;
             responses.insert(String::from("default"), response("Any other refusal.").into());
@@ -105,7 +107,7 @@ impl Documentation {
 
     /// Says of the routes of a resource what their handlers do not know.
     pub(crate) fn complete(&self, item: &mut PathItem, tag: &str, endpoint: &Endpoint) {
-        for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+        for operation in links::operations(item) {
             let handler = operation.operation_id.take().unwrap_or_default();
             match handler.as_str() {
                 "generate" => describe_request(operation, endpoint.request_schema.as_ref()),
@@ -119,7 +121,7 @@ impl Documentation {
 
     /// Says of routes behind the guard what the guard adds.
     pub(crate) fn secure(&self, item: &mut PathItem, tag: &str) {
-        for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+        for operation in links::operations(item) {
             let handler = operation.operation_id.take().unwrap_or_default();
             operation.operation_id = Some(format!("{tag}_{handler}"));
             operation.tags = Some(vec![tag.to_owned()]);
@@ -151,7 +153,8 @@ impl Documentation {
     }
 
     /// Returns the document as JSON.
-    pub(crate) fn write(self) -> Result<Bytes, serde_json::Error> {
+    pub(crate) fn write(mut self) -> Result<Bytes, serde_json::Error> {
+        links::add(&mut self.openapi);
         Ok(Bytes::from(self.openapi.to_pretty_json()? + "\n"))
     }
 }

@@ -1,0 +1,81 @@
+//! How many tasks may wait.
+
+use artos_core::Client;
+use axum::http::{Method, StatusCode};
+
+use crate::{
+    store::{Mood, MoodyStore},
+    support::{BASE, Call, GLOBEX, SECOND, Service, documents, tokens},
+};
+
+#[tokio::test(start_paused = true)]
+async fn beyond_its_cap_an_organization_is_told_to_wait_and_others_are_not() {
+    let service = Service::start_with(|router| router.pending_max(3)).await;
+    for _ in 0..3 {
+        service.submit("LATER").await;
+    }
+    let refused = service.generate("LATER").send().await;
+    assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(refused.problem(429)["code"], "too_many_pending");
+    assert_eq!(service.tasks().await, 3);
+    let theirs = service.generate("LATER").token(GLOBEX).send().await;
+    assert_eq!(theirs.status, StatusCode::ACCEPTED);
+    // What no longer waits makes room, as soon as the store is asked again.
+    let list = service.get(BASE).send().await.json();
+    let first = list["documents"][0]["document_id"].as_str().unwrap();
+    service.post(&format!("{BASE}/{first}/cancel")).send().await;
+    service.generate("LATER").send().await.problem(429);
+    tokio::time::sleep(SECOND).await;
+    service.submit("LATER").await;
+    service.generate("LATER").send().await.problem(429);
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_cap_of_all_everybody_is_told_to_wait() {
+    let service = Service::start_with(|router| router.backlog_max(2).pending_max(9)).await;
+    service.submit("LATER").await;
+    let theirs = service.generate("LATER").token(GLOBEX).send().await;
+    assert_eq!(theirs.status, StatusCode::ACCEPTED);
+    let refused = service.generate("LATER").send().await;
+    assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    let problem = refused.json();
+    assert_eq!(problem["code"], "overloaded");
+    let registered = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
+    assert_eq!(problem["type"], registered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_cap_is_far_the_store_is_seldom_asked() {
+    // Without a runtime, which would call the store as well.
+    let store = MoodyStore::new();
+    let app = artos_http::router(Client::new(store.clone()), tokens())
+        .pending_max(1_000)
+        .resource(documents())
+        .build()
+        .unwrap();
+    let submit = async || {
+        let body = serde_json::json!({ "document_type": "LATER", "file_paths": ["a"] });
+        let call = Call::new(&app, Method::POST, &format!("{BASE}/generate")).json(&body);
+        assert_eq!(call.send().await.status, StatusCode::ACCEPTED);
+    };
+    submit().await;
+    let before = store.calls();
+    for _ in 0..50 {
+        submit().await;
+    }
+    assert_eq!(store.calls() - before, 50);
+    tokio::time::sleep(11 * SECOND).await;
+    submit().await;
+    assert_eq!(store.calls() - before, 52);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_count_refuses_by_itself() {
+    let service = Service::start_with(|router| router.pending_max(3)).await;
+    service.store.set(Mood::Down);
+    let problem = service.generate("LATER").send().await.problem(503);
+    assert_eq!(problem["code"], "store_unavailable");
+    service.store.set(Mood::Well);
+    service.submit("LATER").await;
+}
