@@ -8,6 +8,7 @@
 mod child;
 mod disk;
 mod hang;
+mod healthy;
 mod options;
 mod progress;
 mod record;

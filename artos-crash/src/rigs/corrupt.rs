@@ -16,7 +16,8 @@ use artos_oracle::{Checker, Dice, Invariant};
 use super::folder::Folder;
 use crate::{
     child::ChildDuty,
-    rig::{Opening, Rig, Round, hangs, must_end_well, must_open, opening, shown},
+    healthy::{Opening, hangs, must_end_well, must_open, opening, shown},
+    rig::{Rig, Round},
     session::{Seen, Session},
     subject::{Believe, Subject},
     tools,

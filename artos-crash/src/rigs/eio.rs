@@ -8,12 +8,12 @@ use artos_oracle::{Dice, Invariant};
 
 use super::{
     folder::Folder,
-    syscalls::make_old,
     traced::{self, Injection, NAMES, SYNCS, WRITES},
 };
 use crate::{
     child::{ChildDuty, REFUSED, STOPPED},
-    rig::{Rig, Round, hangs, must_end_well, must_open, shown},
+    healthy::{hangs, make_old, shown, work_and_die},
+    rig::{Rig, Round},
     session::{Seen, Session},
     subject::{Believe, Subject},
     watch::Deadline,
@@ -81,15 +81,7 @@ impl Rig for Eio {
             subject.find(Invariant::Opens, message);
         }
         subject.crash(if noticed { "it noticed" } else { "it noticed nothing" })?;
-        let mut session =
-            Session::start(subject.command(ChildDuty::Load, &[])?, &subject.complaints())?;
-        if must_open(&mut session, subject)? {
-            let wait = Duration::from_millis(dice.below(60));
-            session.read_until(subject, Deadline::after(wait), |_| false)?;
-            session.kill();
-            must_end_well(&mut session, subject)?;
-            subject.crash("killed")?;
-        }
+        work_and_die(subject, Duration::from_millis(dice.below(60)), "killed")?;
         // Else it failed in a thread of sled's whose errors do not matter, or never came.
         Ok(if noticed { Round::Noticed } else { Round::NotReached })
     }

@@ -13,14 +13,15 @@ use std::{
 
 use artos_store_sled::failpoints::{Moment, Point};
 
-use super::{folder::Folder, syscalls::make_old};
+use super::folder::Folder;
 use artos_oracle::Dice;
 
 use crate::{
     child::{ChildDuty, REFUSED},
+    healthy::{hangs, make_old, must_end_well, refused, shown, work_and_die},
     options::RigOptions,
     report::Report,
-    rig::{self, Rig, Round, must_end_well, must_open, refused},
+    rig::{self, Rig, Round},
     session::{Seen, Session},
     subject::{Believe, Subject},
     watch::Deadline,
@@ -164,15 +165,7 @@ impl Rig for Failpoints<'_> {
             // Whoever comes next may be another compaction.
             compact(subject)?;
         }
-        let mut session =
-            Session::start(subject.command(ChildDuty::Load, &[])?, &subject.complaints())?;
-        if must_open(&mut session, subject)? {
-            let wait = Duration::from_millis(dice.below(60));
-            session.read_until(subject, Deadline::after(wait), |_| false)?;
-            session.kill();
-            must_end_well(&mut session, subject)?;
-            subject.crash("killed")?;
-        }
+        work_and_die(subject, Duration::from_millis(dice.below(60)), "killed")?;
         Ok(if died { Round::Broken } else { Round::NotReached })
     }
 
@@ -210,7 +203,7 @@ fn break_at(subject: &mut Subject, case: Case) -> anyhow::Result<bool> {
     session.read_until(subject, Deadline::after(wait), |_| false)?;
     session.close();
     if session.read_rest(subject, Believe::All)? == Seen::Nothing {
-        rig::hangs(&mut session, subject, "the process does not end")?;
+        hangs(&mut session, subject, "the process does not end")?;
         session.kill();
         subject.crash("killed")?;
         return Ok(false);
@@ -223,7 +216,7 @@ fn break_at(subject: &mut Subject, case: Case) -> anyhow::Result<bool> {
             false
         }
         code => {
-            let message = format!("the process ended with {}", rig::shown(code));
+            let message = format!("the process ended with {}", shown(code));
             subject.find(artos_oracle::Invariant::Opens, message);
             false
         }

@@ -13,8 +13,9 @@ use super::power::place;
 use crate::{
     child::{ChildDuty, REFUSED, STOPPED},
     disk::Disk,
+    healthy::{hangs, opening, shown, work_and_die},
     options::FileSystem,
-    rig::{Rig, Round, hangs, must_end_well, must_open, opening, shown},
+    rig::{Rig, Round},
     session::{Seen, Session},
     subject::{Believe, Subject},
     watch::Deadline,
@@ -84,15 +85,7 @@ impl Rig for Full {
         fs::remove_file(self.ballast())?;
         subject.note("there is room again")?;
         subject.options.large = false;
-        let mut session =
-            Session::start(subject.command(ChildDuty::Load, &[])?, &subject.complaints())?;
-        if must_open(&mut session, subject)? {
-            let wait = Duration::from_millis(dice.between(50, 200));
-            session.read_until(subject, Deadline::after(wait), |_| false)?;
-            session.kill();
-            must_end_well(&mut session, subject)?;
-            subject.crash("killed")?;
-        }
+        work_and_die(subject, Duration::from_millis(dice.between(50, 200)), "killed")?;
         Ok(if noticed && seen == Seen::End { Round::Noticed } else { Round::NotReached })
     }
 

@@ -7,7 +7,8 @@ use artos_oracle::Dice;
 
 use crate::{
     child::ChildDuty,
-    rig::{Rig, Round, must_end_well, must_open},
+    healthy::{must_end_well, must_open},
+    rig::{Rig, Round},
     session::Session,
     subject::Subject,
     watch::Deadline,

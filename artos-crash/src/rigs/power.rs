@@ -9,8 +9,9 @@ use artos_oracle::Dice;
 use crate::{
     child::ChildDuty,
     disk::{self, Disk},
+    healthy::must_open,
     options::FileSystem,
-    rig::{Rig, Round, must_open},
+    rig::{Rig, Round},
     session::Session,
     subject::{Believe, Subject},
     tools,
@@ -96,7 +97,7 @@ pub(crate) fn work(
     let wait = if how < 6 { dice.below(20_000) } else { dice.below(150_000) };
     session.read_until(subject, Deadline::after(Duration::from_micros(wait)), |_| false)?;
     if subject.refusal.is_some() {
-        crate::rig::refused(subject);
+        crate::healthy::refused(subject);
         return Ok(false);
     }
     Ok(true)

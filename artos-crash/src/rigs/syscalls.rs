@@ -11,7 +11,8 @@ use artos_oracle::Dice;
 
 use crate::{
     child::ChildDuty,
-    rig::{Rig, Round, must_end_well, must_open},
+    healthy::{make_old, work_and_die},
+    rig::{Rig, Round},
     session::{Seen, Session},
     subject::{Believe, Subject},
     watch::Deadline,
@@ -62,18 +63,10 @@ impl Rig for Syscalls {
         }
         session.wait()?;
         if subject.refusal.is_some() {
-            crate::rig::refused(subject);
+            crate::healthy::refused(subject);
         }
         subject.crash("killed")?;
-        let mut session =
-            Session::start(subject.command(ChildDuty::Load, &[])?, &subject.complaints())?;
-        if must_open(&mut session, subject)? {
-            let wait = Duration::from_millis(dice.below(60));
-            session.read_until(subject, Deadline::after(wait), |_| false)?;
-            session.kill();
-            must_end_well(&mut session, subject)?;
-            subject.crash("killed")?;
-        }
+        work_and_die(subject, Duration::from_millis(dice.below(60)), "killed")?;
         Ok(if seen == Seen::End { Round::Broken } else { Round::NotReached })
     }
 
@@ -94,19 +87,4 @@ const fn case(round: u64) -> (u64, &'static str, bool) {
     } else {
         (1 + round / 2, NAMES, !round.is_multiple_of(2))
     }
-}
-
-/// Makes a store with tasks in it; returns whether that went well.
-pub(crate) fn make_old(subject: &mut Subject, dice: &mut Dice) -> anyhow::Result<bool> {
-    let mut session =
-        Session::start(subject.command(ChildDuty::Load, &[])?, &subject.complaints())?;
-    if !must_open(&mut session, subject)? {
-        return Ok(false);
-    }
-    let wait = Duration::from_millis(dice.between(20, 120));
-    session.read_until(subject, Deadline::after(wait), |_| false)?;
-    session.kill();
-    must_end_well(&mut session, subject)?;
-    subject.crash("killed, to be opened again")?;
-    Ok(true)
 }
