@@ -83,7 +83,7 @@ pub(crate) fn must_end_well(session: &mut Session, subject: &mut Subject) -> any
     Ok(())
 }
 
-/// Lets a child work on the store for a while and kills it; returns whether it could open the store.
+/// Lets a child work on the store for a while, and kills it; returns whether the store was opened.
 pub(crate) fn work_and_die(
     subject: &mut Subject,
     wait: Duration,
