@@ -49,6 +49,7 @@ const ARROWS: &[Arrows] = &[
     },
     Arrows { package: "artos-oracle", uses: CORE, tests_use: &["artos-store-memory"] },
     Arrows { package: "artos-crash", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
+    Arrows { package: "artos-model", uses: CORE, tests_use: &[] },
     Arrows { package: "artos-sim", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
     Arrows { package: "artos-examples", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
     Arrows { package: "artos-bench", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
@@ -70,7 +71,14 @@ const DOORS: &[(&str, &[&str], &str)] = &[
     ("fastrand", &["artos-core"], "randomness enters through `artos_core::Random`"),
     (
         "anyhow",
-        &["artos-sim", "artos-crash", "artos-examples", "artos-bench", "document-service"],
+        &[
+            "artos-sim",
+            "artos-model",
+            "artos-crash",
+            "artos-examples",
+            "artos-bench",
+            "document-service",
+        ],
         "a library's errors are types that callers can tell apart",
     ),
 ];
