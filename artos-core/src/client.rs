@@ -15,6 +15,7 @@ use crate::{
     error::{RetryError, SubmitError, TaskError},
     machine::Cancelled,
     model::{ListQuery, Name, NewTask, Page, StartAt, TaskId, TaskRecord, TaskState, Timestamp},
+    notify::{Changes, Topic},
     spawn,
     store::{self, Found, Inserted, Part, StoreError, StoreResult, TaskStore, Transaction},
     submission::Ids,
@@ -224,6 +225,14 @@ impl Client {
     #[must_use]
     pub fn watch(&self, id: TaskId) -> Watch {
         Watch::new(Arc::clone(&self.shared.store), id)
+    }
+
+    /// Subscribes to hints that some task changed, whichever it is: look with
+    /// [`list`](Self::list) then, and now and then without a hint, because hints may get lost. In a
+    /// busy store there is one all the time, so whoever looks should not look too often.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        self.shared.store.changes(Topic::Any)
     }
 
     /// Returns the time of the clock task ids are made with. A store decides by its own.

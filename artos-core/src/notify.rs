@@ -27,6 +27,8 @@ pub enum Topic {
     Task(TaskId),
     /// Somebody asked to cancel a running task.
     Cancellation,
+    /// Any of these, for whoever follows many tasks at a time.
+    Any,
 }
 
 /// Passes hints from a store to its subscribers within one process.
@@ -44,6 +46,7 @@ struct Shared {
     queues: Subscribers<Name>,
     tasks: Subscribers<TaskId>,
     cancellation: Subscribers<()>,
+    any: Subscribers<()>,
 }
 
 /// Who listens to topics of one sort.
@@ -121,6 +124,7 @@ impl ChangeHub {
             Topic::Queue(queue) => self.shared.queues.add(queue.clone(), &notify),
             Topic::Task(task) => self.shared.tasks.add(*task, &notify),
             Topic::Cancellation => self.shared.cancellation.add((), &notify),
+            Topic::Any => self.shared.any.add((), &notify),
         }
         Changes { notify, subscription: Some((topic, Arc::clone(&self.shared))) }
     }
@@ -131,12 +135,17 @@ impl ChangeHub {
             Topic::Queue(queue) => self.shared.queues.wake([queue]),
             Topic::Task(task) => self.shared.tasks.wake([task]),
             Topic::Cancellation => self.shared.cancellation.wake([&()]),
+            Topic::Any => {}
         }
+        self.shared.any.wake([&()]);
     }
 
     /// Wakes everybody who listens to one of the tasks.
     pub fn publish_tasks(&self, tasks: &[TaskId]) {
         self.shared.tasks.wake(tasks);
+        if !tasks.is_empty() {
+            self.shared.any.wake([&()]);
+        }
     }
 
     /// Wakes everybody, for when it is unknown what changed (a lost connection that came back).
@@ -144,6 +153,7 @@ impl ChangeHub {
         self.shared.queues.wake_all();
         self.shared.tasks.wake_all();
         self.shared.cancellation.wake_all();
+        self.shared.any.wake_all();
     }
 
     /// Returns whether nobody listens to anything.
@@ -155,7 +165,8 @@ impl ChangeHub {
 
 impl Shared {
     fn subscribers(&self) -> usize {
-        self.queues.count() + self.tasks.count() + self.cancellation.count()
+        let others = self.cancellation.count() + self.any.count();
+        self.queues.count() + self.tasks.count() + others
     }
 }
 
@@ -198,6 +209,7 @@ impl Drop for Changes {
             Topic::Queue(queue) => shared.queues.remove(queue, &self.notify),
             Topic::Task(task) => shared.tasks.remove(task, &self.notify),
             Topic::Cancellation => shared.cancellation.remove(&(), &self.notify),
+            Topic::Any => shared.any.remove(&(), &self.notify),
         }
     }
 }

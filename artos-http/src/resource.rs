@@ -26,6 +26,8 @@ type Serve<O> =
 /// |---|---|
 /// | `POST {base}/generate` | 202 with the id of a new task |
 /// | `GET {base}/status/{task_id}` | how the task is; waits for a change with `Prefer: wait=N` |
+/// | `GET {base}/status/{task_id}/events` | the changes of the task, as server-sent events |
+/// | `GET {base}/events` | the changes of all the caller's tasks, as server-sent events |
 /// | `GET {base}/{document_id}` | the document: what a completed task made |
 /// | `GET {base}/` | the caller's tasks, newest first |
 /// | `POST {base}/{document_id}/cancel` | cancels the task |

@@ -155,7 +155,7 @@ impl<'a> From<&'a TaskRecord> for TaskStatus<'a> {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "only described: its fields are lines of text")]
 pub(crate) struct TaskEvent {
-    /// What happened: `snapshot`, `state`, `stage`, `progress`, `end`.
+    /// What happened: `snapshot`, `state`, `stage`, `progress`, `end`, `gap`.
     event: String,
     /// Give it as `Last-Event-ID` to go on after this event.
     id: String,

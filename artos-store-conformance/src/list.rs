@@ -358,6 +358,7 @@ macro_rules! __with_cases {
                 cancelling_a_pending_task_wakes_those_who_wait_for_it,
                 a_rescue_wakes_those_who_wait_for_the_task,
                 a_wish_to_cancel_wakes_the_workers,
+                whatever_changes_wakes_those_who_wait_for_anything,
                 a_hint_before_the_wait_is_not_lost,
                 the_change_is_visible_when_its_hint_comes,
                 many_may_wait_for_the_same,

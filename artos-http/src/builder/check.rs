@@ -48,6 +48,7 @@ impl RouterBuilder {
                 "/generate",
                 "/status/{}",
                 "/status/{}/events",
+                "/events",
                 "/{}",
                 "/{}/cancel",
                 "/{}/retry",

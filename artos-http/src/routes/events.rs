@@ -37,7 +37,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// How long a client waits before it connects again.
-const RECONNECT_AFTER: Duration = Duration::from_secs(2);
+pub(super) const RECONNECT_AFTER: Duration = Duration::from_secs(2);
 
 /// The query, for clients that cannot set headers.
 #[derive(Debug, Deserialize)]
@@ -79,10 +79,7 @@ pub(crate) async fn events(
     params: Result<Query<EventsParams>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let after = params.ok().and_then(|Query(params)| params.after);
-    let header = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
-    // What cannot be read is as if it were not there.
-    let last: Option<u64> = header.or(after.as_deref()).and_then(|text| text.trim().parse().ok());
+    let last = last_event_id(&headers, params);
     let record = mount.record(&caller, Action::Read, id).await?;
     let last = last.filter(|last| *last <= record.revision);
     if record.is_terminal() && last == Some(record.revision) {
@@ -100,10 +97,28 @@ pub(crate) async fn events(
         ended: false,
         _waiting: waiting,
     };
+    Ok(streamed(follow.stream()))
+}
+
+/// Returns the id of the last event that the client has. What cannot be read is as if it were not
+/// there.
+pub(super) fn last_event_id(
+    headers: &HeaderMap,
+    params: Result<Query<EventsParams>, QueryRejection>,
+) -> Option<u64> {
+    let after = params.ok().and_then(|Query(params)| params.after);
+    let header = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
+    header.or(after.as_deref()).and_then(|text| text.trim().parse().ok())
+}
+
+/// Answers with events.
+pub(super) fn streamed(
+    events: impl Stream<Item = Result<Event, Infallible>> + Send + 'static,
+) -> Response {
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    let mut response = Sse::new(follow.stream()).keep_alive(keep_alive).into_response();
+    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
     response.headers_mut().insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    Ok(response)
+    response
 }
 
 /// One stream of events.
@@ -122,13 +137,13 @@ struct Follow {
 
 /// What tells one event from the next.
 #[derive(PartialEq, Eq)]
-struct Shown {
-    state: &'static str,
-    stage: Option<u32>,
+pub(super) struct Shown {
+    pub(super) state: &'static str,
+    pub(super) stage: Option<u32>,
 }
 
 impl Shown {
-    fn of(record: &TaskRecord) -> Self {
+    pub(super) fn of(record: &TaskRecord) -> Self {
         let stage = record.progress.as_ref().map(|progress| progress.stage_number);
         Self { state: record.state.as_str(), stage }
     }

@@ -4,6 +4,7 @@ mod cancel;
 mod docs;
 mod document;
 mod events;
+mod feed;
 mod health;
 mod list;
 mod retry;
@@ -30,11 +31,12 @@ use crate::{
 };
 
 /// The routes of a resource, below its base path, with their documentation.
-pub(crate) fn of_resource() -> [UtoipaMethodRouter<Mount>; 7] {
+pub(crate) fn of_resource() -> [UtoipaMethodRouter<Mount>; 8] {
     [
         routes!(submit::generate),
         routes!(status::status),
         routes!(events::events),
+        routes!(feed::feed),
         routes!(document::document),
         routes!(list::list),
         routes!(cancel::cancel),

@@ -9,21 +9,21 @@ use serde_json::Value;
 use crate::support::{BASE, Call, GLOBEX, SECOND, Service};
 
 /// An open stream.
-struct Stream {
+pub(crate) struct Stream {
     body: BodyDataStream,
     buffer: String,
 }
 
 /// One event of a stream.
 #[derive(Debug, PartialEq)]
-struct Event {
-    id: u64,
-    name: String,
-    data: Value,
+pub(crate) struct Event {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) data: Value,
 }
 
 impl Stream {
-    async fn open(call: Call) -> Self {
+    pub(crate) async fn open(call: Call) -> Self {
         let response = call.response().await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -44,7 +44,7 @@ impl Stream {
         }
     }
 
-    async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         loop {
             let block = self.block().await?;
             let field = |name: &str| {

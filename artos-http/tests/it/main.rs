@@ -20,6 +20,7 @@ mod compression;
 mod cors;
 mod document;
 mod events;
+mod feed;
 mod fuzz;
 mod health;
 mod http2;

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -41,12 +41,20 @@ pub(crate) struct MoodyStore {
     mood: Arc<AtomicU8>,
     calls: Arc<AtomicUsize>,
     gets: Arc<AtomicUsize>,
+    /// Gives no hints any more.
+    is_mute: Arc<AtomicBool>,
 }
 
 impl MoodyStore {
     pub(crate) fn new() -> Self {
         let inner = MemoryStore::with_clock(TokioClock::default());
-        Self { inner, mood: Arc::default(), calls: Arc::default(), gets: Arc::default() }
+        Self {
+            inner,
+            mood: Arc::default(),
+            calls: Arc::default(),
+            gets: Arc::default(),
+            is_mute: Arc::default(),
+        }
     }
 
     pub(crate) fn set(&self, mood: Mood) {
@@ -56,6 +64,11 @@ impl MoodyStore {
     /// Returns how often the store was called.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Gives no hints to whoever asks for them from now on.
+    pub(crate) fn mute(&self) {
+        self.is_mute.store(true, Ordering::SeqCst);
     }
 
     /// Returns how often a task was read.
@@ -125,6 +138,10 @@ impl TaskStore for MoodyStore {
     }
 
     fn changes(&self, topic: Topic) -> Changes {
-        self.inner.changes(topic)
+        if self.is_mute.load(Ordering::SeqCst) {
+            Changes::never()
+        } else {
+            self.inner.changes(topic)
+        }
     }
 }

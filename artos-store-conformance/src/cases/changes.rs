@@ -172,3 +172,18 @@ pub(crate) async fn whoever_stops_waiting_disturbs_nobody(world: &World) {
         world.matching(Default::default()).await[0]
     );
 }
+
+pub(crate) async fn whatever_changes_wakes_those_who_wait_for_anything(world: &World) {
+    let anything = || world.store.changes(Topic::Any);
+    let changes = anything();
+    let task = NewTask { start_at: StartAt::After(HOUR), ..world.task() };
+    world.created(&task).await;
+    heard(changes).await;
+    let changes = anything();
+    ok(world.store.cancel(task.id).await);
+    heard(changes).await;
+    let lease = world.run_new().await;
+    let changes = anything();
+    world.settle(lease, complete("1")).await;
+    heard(changes).await;
+}

@@ -10,6 +10,7 @@
 mod api;
 mod bucket;
 mod crash;
+mod drain;
 mod failing_disk;
 mod journal;
 mod moments;
@@ -17,3 +18,4 @@ mod nodes;
 mod service;
 mod startup;
 mod webhooks;
+mod wire;
