@@ -3,12 +3,15 @@
 //! There is no timer and no artificial delay. An idle committer passes a single item on at once; a
 //! busy one makes groups as large as the store is slow.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, time::Duration};
 
 use futures::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::store::{StoreError, StoreResult};
+use crate::{
+    store::{StoreError, StoreResult},
+    sync::Arc,
+};
 
 /// Most items in one group. It bounds how long one call can hold a store's lock or transaction.
 const GROUP_ITEMS_MAX: usize = 1_000;

@@ -27,6 +27,7 @@ mod stage_context;
 mod stage_error;
 pub mod store;
 mod submission;
+mod sync;
 mod task;
 mod watch;
 

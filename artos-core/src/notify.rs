@@ -3,20 +3,15 @@
 //! A store embeds a [`ChangeHub`] and publishes to it; [`Changes`] is one waiting side. A hint is
 //! never lost between two waits of the same [`Changes`], and waiting costs nothing.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    hash::Hash,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::HashMap, fmt, hash::Hash};
 
 use foldhash::fast::RandomState;
 use tokio::sync::Notify;
 
-use crate::model::{Name, TaskId};
+use crate::{
+    model::{Name, TaskId},
+    sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError, Weak},
+};
 
 /// What a subscriber wants to hear about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

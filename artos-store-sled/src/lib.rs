@@ -50,6 +50,9 @@
 //! `failpoints`, off by default, is for tests of this crate: it makes the module `failpoints`
 //! public, with named points in the code at which a test may kill the process.
 //!
+//! `fuzzing`, off by default, is for tests of this crate, too: it makes the module `fuzzing` public,
+//! with what the store reads off a disk as functions of bytes.
+//!
 //! # The folder
 //!
 //! | file | |
@@ -172,6 +175,8 @@ pub mod failpoints;
 #[cfg(not(feature = "failpoints"))]
 mod failpoints;
 mod folder;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod group;
 mod head;
 mod index;

@@ -50,6 +50,8 @@ const ARROWS: &[Arrows] = &[
     Arrows { package: "artos-oracle", uses: CORE, tests_use: &["artos-store-memory"] },
     Arrows { package: "artos-crash", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
     Arrows { package: "artos-model", uses: CORE, tests_use: &[] },
+    Arrows { package: "artos-fuzz", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
+    Arrows { package: "artos-shuttle", uses: CORE, tests_use: &[] },
     Arrows { package: "artos-sim", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
     Arrows { package: "artos-examples", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },
     Arrows { package: "artos-bench", uses: ANY_LIBRARY, tests_use: ANY_LIBRARY },

@@ -1,10 +1,6 @@
 //! The tasks this runtime runs right now: what heartbeats, cancels and shutdown act on.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use foldhash::fast::RandomState;
 use tokio::{sync::Notify, time::Instant};
@@ -14,6 +10,7 @@ use super::{attempt::CurrentAttempt, slots::Slot};
 use crate::{
     model::{Lease, Name, TaskId},
     stage_context::Reports,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// Why a running stage is asked to stop.

@@ -1,0 +1,47 @@
+//! What the fuzzer found worth keeping, again, without a fuzzer.
+
+use std::{fs, path::Path};
+
+use artos_fuzz::TARGETS;
+
+/// The corpora together stay small enough for a repository.
+const CORPUS_BYTES_MAX: usize = 2_000_000;
+
+fn corpus() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus"))
+}
+
+fn inputs(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = corpus().join(target);
+    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let paths = files.map(|file| file.unwrap().path());
+    paths.map(|path| (path.display().to_string(), fs::read(&path).unwrap())).collect()
+}
+
+#[test]
+fn every_input_of_the_corpora_passes() {
+    for (name, target) in TARGETS {
+        let inputs = inputs(name);
+        assert!(inputs.len() > 3, "the corpus of {name} has {} inputs", inputs.len());
+        for (path, input) in inputs {
+            println!("{path}");
+            target(&input);
+        }
+    }
+}
+
+#[test]
+fn the_corpora_are_small() {
+    let all = TARGETS.iter().flat_map(|(name, _)| inputs(name));
+    let bytes: usize = all.map(|(_, input)| input.len()).sum();
+    assert!(bytes <= CORPUS_BYTES_MAX, "{bytes} bytes: minimise them with `./scripts/soak fuzz`");
+}
+
+#[test]
+fn every_target_has_a_program_for_the_fuzzer() {
+    for (name, _) in TARGETS {
+        let path = corpus().join(format!("../fuzz_targets/{name}.rs"));
+        let program = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path:?}: {e}"));
+        assert!(program.contains(&format!("artos_fuzz::{name}(")), "{path:?} calls another one");
+    }
+}

@@ -1,0 +1,131 @@
+//! Group commit: each entry goes to the store once, and its caller gets its own answers.
+
+use std::time::Duration;
+
+use artos_core::store::StoreResult;
+use futures::future::BoxFuture;
+use shuttle::{
+    future::{block_on, spawn},
+    sync::{Arc, Mutex},
+};
+
+use crate::{in_many_orders, must_be_noticed};
+
+macro_rules! scenarios {
+    ($module:ident, $text:literal) => {
+        #[allow(dead_code, reason = "a copy of the core's text")]
+        mod $module {
+            use super::*;
+
+            mod copy {
+                include!(concat!(env!("OUT_DIR"), "/", $text, ".rs"));
+            }
+
+            use copy::{Commit, Committer};
+
+            /// A store that answers ten times each number.
+            struct Tens(Arc<Mutex<Vec<u32>>>);
+
+            impl Commit for Tens {
+                type Item = u32;
+                type Reply = u32;
+
+                const PAUSE: Duration = Duration::ZERO;
+
+                fn commit<'a>(&'a self, group: &'a [u32]) -> BoxFuture<'a, StoreResult<Vec<u32>>> {
+                    Box::pin(async move {
+                        // Others get their turn while the store works.
+                        shuttle::future::yield_now().await;
+                        self.0.lock().unwrap().extend(group);
+                        Ok(group.iter().map(|number| number * 10).collect())
+                    })
+                }
+
+                fn bytes(_: &u32) -> usize {
+                    1
+                }
+            }
+
+            pub(super) fn every_caller_gets_its_answers() {
+                block_on(async {
+                    let seen = Arc::new(Mutex::new(Vec::new()));
+                    let (committer, work) = Committer::new(Tens(Arc::clone(&seen)));
+                    let committer = Arc::new(committer);
+                    let working = spawn(work);
+                    let callers: Vec<_> = [vec![1], vec![2, 3], vec![4]]
+                        .into_iter()
+                        .map(|items| {
+                            let committer = Arc::clone(&committer);
+                            spawn(async move {
+                                let tens: Vec<_> = items.iter().map(|item| item * 10).collect();
+                                match committer.commit(items).await {
+                                    Ok(Ok(replies)) => assert_eq!(replies, tens),
+                                    _ => panic!("the entry was dropped"),
+                                }
+                            })
+                        })
+                        .collect();
+                    drop(committer);
+                    for caller in callers {
+                        caller.await.unwrap();
+                    }
+                    working.await.unwrap();
+                    let mut seen = seen.lock().unwrap().clone();
+                    seen.sort_unstable();
+                    assert_eq!(seen, [1, 2, 3, 4], "each item was committed once");
+                });
+            }
+
+            pub(super) fn whoever_gives_up_disturbs_nobody() {
+                block_on(async {
+                    let seen = Arc::new(Mutex::new(Vec::new()));
+                    let (committer, work) = Committer::new(Tens(Arc::clone(&seen)));
+                    let committer = Arc::new(committer);
+                    let working = spawn(work);
+                    let (impatient, patient) = (Arc::clone(&committer), committer);
+                    let gives_up = spawn(async move {
+                        let mut asked = std::pin::pin!(impatient.commit(vec![1, 2]));
+                        // Polled once, and dropped: the items may be committed or not.
+                        let _ = futures::poll!(asked.as_mut());
+                    });
+                    let waits = spawn(async move {
+                        match patient.commit(vec![3]).await {
+                            Ok(Ok(replies)) => assert_eq!(replies, [30]),
+                            _ => panic!("the entry was dropped"),
+                        }
+                    });
+                    gives_up.await.unwrap();
+                    waits.await.unwrap();
+                    working.await.unwrap();
+                    let seen = seen.lock().unwrap().clone();
+                    assert!(seen.contains(&3));
+                    assert_eq!(seen.contains(&1), seen.contains(&2), "all or nothing: {seen:?}");
+                });
+            }
+        }
+    };
+}
+
+scenarios!(shipped, "commit");
+scenarios!(drops_what_does_not_fit, "commit_drops_what_does_not_fit");
+scenarios!(mixes_answers, "commit_mixes_answers");
+
+#[test]
+fn every_caller_gets_its_own_answers() {
+    in_many_orders(shipped::every_caller_gets_its_answers);
+}
+
+#[test]
+fn whoever_gives_up_disturbs_nobody() {
+    in_many_orders(shipped::whoever_gives_up_disturbs_nobody);
+}
+
+#[test]
+fn an_entry_that_is_dropped_is_noticed() {
+    must_be_noticed(drops_what_does_not_fit::every_caller_gets_its_answers);
+}
+
+#[test]
+fn answers_that_are_mixed_up_are_noticed() {
+    must_be_noticed(mixes_answers::every_caller_gets_its_answers);
+}

@@ -1,0 +1,66 @@
+//! The core's hand-written concurrent parts, in every order in which threads can meet.
+//!
+//! `build.rs` copies them out of the core, as they are and with mistakes planted. Here they are
+//! compiled with locks, counters and channels of [`shuttle`], which lets another thread go on at
+//! each of their uses, at random or so that rare orders come up. A thread that waits for ever is
+//! noticed, too.
+
+#[cfg(test)]
+mod model {
+    pub(crate) use artos_core::model::{Lease, Name, TaskId};
+}
+
+#[cfg(test)]
+mod store {
+    pub(crate) use artos_core::store::{StoreError, StoreResult};
+}
+
+#[cfg(test)]
+mod stage_context {
+    use crate::sync::Arc;
+
+    /// What a stage reports plays no part in what is tested.
+    pub(crate) struct Reports;
+
+    impl Reports {
+        pub(crate) fn new(_: Arc<tokio::sync::Notify>) -> Self {
+            Self
+        }
+    }
+}
+
+#[cfg(test)]
+mod sync {
+    pub(crate) use shuttle::sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    };
+}
+
+#[cfg(test)]
+mod commits;
+#[cfg(test)]
+mod hints;
+#[cfg(test)]
+mod shutdowns;
+
+/// How often each scenario is run, in other orders each time.
+#[cfg(test)]
+const ORDERS: usize = 2_000;
+
+/// Runs a scenario in many orders; panics if it does, or if it waits for ever, in one of them.
+#[cfg(test)]
+fn in_many_orders(scenario: impl Fn() + Send + Sync + Clone + 'static) {
+    shuttle::check_random(scenario.clone(), ORDERS);
+    // At most so many times somebody is made to wait who could go on: most mistakes need few.
+    shuttle::check_pct(scenario, ORDERS, 3);
+}
+
+/// Makes sure that a planted mistake is noticed.
+#[cfg(test)]
+fn must_be_noticed(scenario: impl Fn() + Send + Sync + Clone + 'static) {
+    let noticed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        in_many_orders(scenario);
+    }));
+    assert!(noticed.is_err(), "the planted mistake was not noticed");
+}

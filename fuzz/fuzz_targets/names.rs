@@ -1,0 +1,5 @@
+//! Fuzzes `artos_fuzz::names`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| artos_fuzz::names(bytes));
