@@ -43,7 +43,10 @@ pub fn durations(bytes: &[u8]) {
     let arguments = ["document-service", "serve"].into_iter().chain(text.lines());
     match Arguments::try_parse_from(arguments) {
         Ok(Arguments { command: Command::Serve(serve) }) => {
-            assert!(serve.lease_seconds >= Duration::from_secs(1), "a lease that ends at once");
+            assert!(
+                serve.work.lease_seconds >= Duration::from_secs(1),
+                "a lease that ends at once"
+            );
         }
         Ok(_) => panic!("this is not what was asked for"),
         Err(error) => assert!(!error.to_string().is_empty()),
