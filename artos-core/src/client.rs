@@ -8,10 +8,11 @@ use std::{
 };
 
 use futures::future::BoxFuture;
+use tokio::sync::oneshot;
 
 use crate::{
     Clock, Random, Submission, Task, TaskHandle,
-    commit::{Commit, Committer, Gone},
+    commit::{Commit, Committer, Entry},
     error::{RetryError, SubmitError, TaskError},
     machine::Cancelled,
     model::{ListQuery, Name, NewTask, Page, StartAt, TaskId, TaskRecord, TaskState, Timestamp},
@@ -141,7 +142,7 @@ impl Client {
     ///
     /// [`StoreError`] if the store cannot be read.
     pub async fn find(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
-        self.shared.store.get(id, part).await
+        self.shared.store.as_ref().get(id, part).await
     }
 
     /// Lists tasks.
@@ -150,7 +151,7 @@ impl Client {
     ///
     /// [`StoreError`] if the store cannot be read.
     pub async fn list(&self, query: &ListQuery) -> StoreResult<Page> {
-        self.shared.store.list(query).await
+        self.shared.store.as_ref().list(query).await
     }
 
     /// Cancels a task: at once if it is pending, else by telling the stage that runs.
@@ -162,7 +163,7 @@ impl Client {
     ///
     /// [`StoreError`] if the store cannot be reached; the cancel may or may not have been noted.
     pub async fn cancel(&self, id: TaskId) -> StoreResult<Cancelled> {
-        self.shared.store.cancel(id).await
+        self.shared.store.as_ref().cancel(id).await
     }
 
     /// Submits a failed or cancelled task again, starting at the stage it ended in with the
@@ -258,11 +259,19 @@ impl Client {
     async fn insert(&self, tasks: Vec<NewTask>) -> Result<Vec<TaskId>, SubmitError> {
         let asked: Vec<_> =
             tasks.iter().map(|task| (task.id, task.idempotency_key.clone())).collect();
-        let replies = match self.committer()?.commit(tasks).await {
-            Err(Gone::Before(tasks)) => self.new_committer()?.commit(tasks).await,
-            replies => replies,
+        let committer = self.committer()?;
+        let replies = match committer.alone() {
+            Some(alone) => alone.commit(&tasks).await.map_err(Arc::new),
+            None => {
+                let (waiter, answer) = oneshot::channel();
+                if let Err((gone, waiter)) = committer.commit(tasks, waiter) {
+                    let again = self.new_committer()?.commit(gone.0, waiter);
+                    again.map_err(|_| SubmitError::NoExecutor)?;
+                }
+                answer.await.map_err(|_| SubmitError::NoExecutor)?
+            }
         };
-        let replies = replies.map_err(|_| SubmitError::NoExecutor)?.map_err(SubmitError::Store)?;
+        let replies = replies.map_err(SubmitError::Store)?;
         replies.into_iter().zip(asked).map(|(reply, (id, key))| resolve(reply, id, key)).collect()
     }
 
@@ -315,16 +324,38 @@ struct Inserts {
 impl Commit for Inserts {
     type Item = NewTask;
     type Reply = Inserted;
+    type Waiter = oneshot::Sender<Result<Vec<Inserted>, Arc<StoreError>>>;
 
     // A submitter hears of the failure at once and decides by itself.
     const PAUSE: Duration = Duration::ZERO;
 
-    fn commit<'a>(&'a self, group: &'a [NewTask]) -> BoxFuture<'a, StoreResult<Vec<Inserted>>> {
-        Box::pin(store::call(INSERT_PATIENCE, self.store.insert(group)))
+    async fn commit(&self, group: &[NewTask]) -> StoreResult<Vec<Inserted>> {
+        store::call(INSERT_PATIENCE, self.store.as_ref().insert(group)).await
     }
 
     fn bytes(item: &NewTask) -> usize {
         item.input.len() + item.checkpoint.as_ref().map_or(0, |(_, payload)| payload.len())
+    }
+
+    fn is_awaited(waiter: &Self::Waiter) -> bool {
+        !waiter.is_closed()
+    }
+
+    fn accepted(
+        &self,
+        entries: impl Iterator<Item = Entry<Self::Waiter>>,
+        _: impl Iterator<Item = NewTask>,
+        replies: Vec<Inserted>,
+    ) {
+        let mut replies = replies.into_iter();
+        for entry in entries {
+            let own = replies.by_ref().take(entry.items).collect();
+            let _ = entry.waiter.send(Ok(own));
+        }
+    }
+
+    fn refused(&self, waiter: Self::Waiter, _: Vec<NewTask>, error: Arc<StoreError>) {
+        let _ = waiter.send(Err(error));
     }
 }
 

@@ -3,14 +3,13 @@
 //! There is no timer and no artificial delay. An idle committer passes a single item on at once; a
 //! busy one makes groups as large as the store is slow.
 
-use std::{future::Future, time::Duration};
+use std::{collections::VecDeque, future::Future, pin::pin, task::Poll, time::Duration};
 
-use futures::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::Notify;
 
 use crate::{
     store::{StoreError, StoreResult},
-    sync::Arc,
+    sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, PoisonError},
 };
 
 /// Most items in one group. It bounds how long one call can hold a store's lock or transaction.
@@ -18,87 +17,278 @@ const GROUP_ITEMS_MAX: usize = 1_000;
 /// Most payload bytes in one group, unless a single entry is larger.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// What a group is, and what the store does with it.
+/// What a group is, what the store does with it, and who hears of it.
 pub(crate) trait Commit: Send + Sync + 'static {
     type Item: Send + Sync + 'static;
     type Reply: Send + 'static;
+    /// Who waits for what became of an entry.
+    type Waiter: Send + 'static;
 
     /// How long to pause after a group failed for now, so that those who repeat it gather again.
     const PAUSE: Duration;
 
     /// Hands a group to the store; one reply for each item, in order.
-    fn commit<'a>(
-        &'a self,
-        group: &'a [Self::Item],
-    ) -> BoxFuture<'a, StoreResult<Vec<Self::Reply>>>;
+    fn commit(
+        &self,
+        group: &[Self::Item],
+    ) -> impl Future<Output = StoreResult<Vec<Self::Reply>>> + Send;
 
     /// Says how many payload bytes an item carries.
     fn bytes(item: &Self::Item) -> usize;
+
+    /// Says whether somebody still waits.
+    fn is_awaited(waiter: &Self::Waiter) -> bool;
+
+    /// Passes the replies on, and the items back: as many to each waiter as it handed in, in order.
+    fn accepted(
+        &self,
+        entries: impl Iterator<Item = Entry<Self::Waiter>>,
+        items: impl Iterator<Item = Self::Item>,
+        replies: Vec<Self::Reply>,
+    );
+
+    /// Passes an error on, and the items back.
+    fn refused(&self, waiter: Self::Waiter, items: Vec<Self::Item>, error: Arc<StoreError>);
 }
 
-type Replies<R> = Result<Vec<R>, Arc<StoreError>>;
-
-struct Entry<C: Commit> {
-    items: Vec<C::Item>,
-    reply: oneshot::Sender<Replies<C::Reply>>,
+/// Items that were handed in together.
+pub(crate) struct Entry<W> {
+    pub(crate) waiter: W,
+    /// How many they are.
+    pub(crate) items: usize,
 }
+
+/// The committer is gone, because its tokio runtime ended; the items come back.
+pub(crate) struct Gone<I>(pub(crate) Vec<I>);
 
 /// The callers' end of a group commit.
 pub(crate) struct Committer<C: Commit> {
-    entries: mpsc::UnboundedSender<Entry<C>>,
+    shared: Arc<Shared<C>>,
 }
 
-/// The committer is gone: its tokio runtime ended.
-pub(crate) enum Gone<I> {
-    /// Before it took the items, which come back.
-    Before(Vec<I>),
-    /// After it took them: they may or may not have been committed.
-    After,
+struct Shared<C: Commit> {
+    commit: C,
+    /// The store answered the last call at once, without waiting for anything.
+    at_once: AtomicBool,
+    waiting: Mutex<Waiting<C>>,
+    /// Wakes the committer, if it sleeps.
+    arrived: Notify,
+}
+
+/// What waits for the next group, or the end of either side.
+struct Waiting<C: Commit> {
+    items: VecDeque<C::Item>,
+    entries: VecDeque<Entry<C::Waiter>>,
+    /// The committer found nothing to do.
+    sleeps: bool,
+    /// How many callers commit by themselves; whatever comes meanwhile waits for them.
+    alone: usize,
+    /// All callers are gone.
+    left: bool,
+    /// The committer is gone.
+    closed: bool,
+}
+
+impl<C: Commit> Default for Waiting<C> {
+    fn default() -> Self {
+        Self {
+            items: VecDeque::new(),
+            entries: VecDeque::new(),
+            sleeps: false,
+            alone: 0,
+            left: false,
+            closed: false,
+        }
+    }
 }
 
 impl<C: Commit> Committer<C> {
     /// Makes a committer and the future that does its work; it ends when all callers are gone.
     pub(crate) fn new(commit: C) -> (Self, impl Future<Output = ()> + Send) {
-        let (entries, receiver) = mpsc::unbounded_channel();
-        (Self { entries }, run(commit, receiver))
+        let shared = Shared {
+            commit,
+            at_once: AtomicBool::new(false),
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+        };
+        let shared = Arc::new(shared);
+        // Made here, so that a future that is dropped before its first poll counts as gone too.
+        let work = Work(Arc::clone(&shared));
+        (Self { shared }, async move { run(&work.0).await })
     }
 
-    /// Commits items together with whatever else is waiting, and returns the replies in order.
+    /// Commits items together with whatever else is waiting; the waiter hears what became of them.
     ///
-    /// Dropping the future after its first poll does not take the items back.
-    pub(crate) async fn commit(
+    /// A waiter that is dropped unheard was still there when the tokio runtime ended: its items may
+    /// or may not have been committed.
+    pub(crate) fn commit(
         &self,
-        items: Vec<C::Item>,
-    ) -> Result<Replies<C::Reply>, Gone<C::Item>> {
-        let (reply, replies) = oneshot::channel();
-        let entry = Entry { items, reply };
-        self.entries.send(entry).map_err(|unsent| Gone::Before(unsent.0.items))?;
-        replies.await.map_err(|_| Gone::After)
+        items: impl IntoIterator<Item = C::Item>,
+        waiter: C::Waiter,
+    ) -> Result<(), (Gone<C::Item>, C::Waiter)> {
+        let mut waiting = self.shared.waiting();
+        if waiting.closed {
+            drop(waiting);
+            return Err((Gone(items.into_iter().collect()), waiter));
+        }
+        let before = waiting.items.len();
+        waiting.items.extend(items);
+        let items = waiting.items.len() - before;
+        waiting.entries.push_back(Entry { waiter, items });
+        let wakes = waiting.wakes_committer();
+        drop(waiting);
+        if wakes {
+            self.shared.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Returns whether the store answers at once, so that nobody waits for it.
+    pub(crate) fn answers_at_once(&self) -> bool {
+        self.shared.at_once.load(Ordering::Relaxed)
+    }
+
+    /// Lets the caller commit by itself, if nothing is under way: nobody could join it anyway, and
+    /// it need not wait for the committer to wake up. To a store that answers at once, callers go
+    /// side by side: there is no time for a group to gather.
+    ///
+    /// `None` outside of a tokio runtime, too: stores may need one.
+    pub(crate) fn alone(&self) -> Option<Alone<'_, C>> {
+        if tokio::runtime::Handle::try_current().is_err() {
+            return None;
+        }
+        if self.answers_at_once() {
+            return Some(Alone { shared: &self.shared, counted: false });
+        }
+        let mut waiting = self.shared.waiting();
+        let idle = waiting.sleeps && waiting.alone == 0 && waiting.entries.is_empty();
+        if !idle || waiting.closed {
+            return None;
+        }
+        waiting.alone += 1;
+        Some(Alone { shared: &self.shared, counted: true })
     }
 }
 
-async fn run<C: Commit>(commit: C, mut receiver: mpsc::UnboundedReceiver<Entry<C>>) {
-    let mut left_over = None;
-    loop {
-        let first = match left_over.take() {
-            Some(entry) => entry,
-            None => match receiver.recv().await {
-                Some(entry) => entry,
-                None => return,
-            },
+/// The right to commit without the committer.
+pub(crate) struct Alone<'a, C: Commit> {
+    shared: &'a Shared<C>,
+    /// The committer waits for its end.
+    counted: bool,
+}
+
+impl<C: Commit> Alone<'_, C> {
+    /// Commits items; the replies come in order.
+    ///
+    /// Dropping the future before it ends leaves open whether they were committed.
+    pub(crate) async fn commit(self, items: &[C::Item]) -> StoreResult<Vec<C::Reply>> {
+        replies(self.shared, items).await
+    }
+}
+
+impl<C: Commit> Drop for Alone<'_, C> {
+    fn drop(&mut self) {
+        if !self.counted {
+            return;
+        }
+        let wakes = {
+            let mut waiting = self.shared.waiting();
+            waiting.alone -= 1;
+            !waiting.entries.is_empty() && waiting.wakes_committer()
         };
-        // Whoever is about to hand something in gets to it first.
-        tokio::task::yield_now().await;
-        let mut group = Group::default();
-        group.push(first);
-        while let Ok(entry) = receiver.try_recv() {
-            if !group.has_room_for(&entry) {
-                left_over = Some(entry);
+        if wakes {
+            self.shared.arrived.notify_one();
+        }
+    }
+}
+
+impl<C: Commit> Drop for Committer<C> {
+    fn drop(&mut self) {
+        self.shared.waiting().left = true;
+        self.shared.arrived.notify_one();
+    }
+}
+
+impl<C: Commit> Shared<C> {
+    fn waiting(&self) -> MutexGuard<'_, Waiting<C>> {
+        // Queue and entries agree between any two statements that can panic.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for something to do and moves it to an empty group; answers `false` when nobody will
+    /// ever hand in anything again.
+    async fn next(&self, group: &mut Group<C>) -> bool {
+        loop {
+            // Whoever is about to hand something in gets to it first: it makes the group larger.
+            tokio::task::yield_now().await;
+            {
+                let mut waiting = self.waiting();
+                if !waiting.entries.is_empty() && waiting.alone == 0 {
+                    waiting.move_to(group);
+                    return true;
+                }
+                if waiting.left {
+                    return false;
+                }
+                waiting.sleeps = true;
+            }
+            self.arrived.notified().await;
+        }
+    }
+}
+
+impl<C: Commit> Waiting<C> {
+    /// Says whether the committer is to be woken for what just came.
+    fn wakes_committer(&mut self) -> bool {
+        self.alone == 0 && std::mem::take(&mut self.sleeps)
+    }
+
+    /// Moves what one group may hold.
+    fn move_to(&mut self, group: &mut Group<C>) {
+        let (mut items, mut bytes, mut count) = (0, 0, 0);
+        for entry in &self.entries {
+            let range = self.items.range(items..items + entry.items);
+            bytes += range.map(C::bytes).sum::<usize>();
+            let room = items + entry.items <= GROUP_ITEMS_MAX && bytes <= GROUP_BYTES_MAX;
+            if count > 0 && !room {
                 break;
             }
-            group.push(entry);
+            items += entry.items;
+            count += 1;
         }
-        if group.commit(&commit).await == Outage::Now {
+        if count == self.entries.len() {
+            // Room goes back and forth, so that a busy committer need not allocate.
+            std::mem::swap(&mut self.items, &mut group.items);
+            std::mem::swap(&mut self.entries, &mut group.entries);
+        } else {
+            group.items.extend(self.items.drain(..items));
+            group.entries.extend(self.entries.drain(..count));
+        }
+    }
+}
+
+/// The committer's end; its end is the committer's.
+struct Work<C: Commit>(Arc<Shared<C>>);
+
+impl<C: Commit> Drop for Work<C> {
+    fn drop(&mut self) {
+        let left_behind = {
+            let mut waiting = self.0.waiting();
+            waiting.closed = true;
+            (std::mem::take(&mut waiting.items), std::mem::take(&mut waiting.entries))
+        };
+        // Not under the lock: whoever waits may hand in something while it goes.
+        drop(left_behind);
+    }
+}
+
+async fn run<C: Commit>(shared: &Shared<C>) {
+    let mut group = Group { items: VecDeque::new(), entries: VecDeque::new() };
+    while shared.next(&mut group).await {
+        group.forget_unawaited();
+        let outage = group.commit(shared).await;
+        group.clear();
+        if outage == Outage::Now {
             tokio::time::sleep(C::PAUSE).await;
         }
     }
@@ -113,75 +303,96 @@ enum Outage {
 
 /// The entries that go to the store together.
 struct Group<C: Commit> {
-    items: Vec<C::Item>,
-    bytes: usize,
-    entries: Vec<(usize, oneshot::Sender<Replies<C::Reply>>)>,
-}
-
-impl<C: Commit> Default for Group<C> {
-    fn default() -> Self {
-        Self { items: Vec::new(), bytes: 0, entries: Vec::new() }
-    }
-}
-
-fn bytes_of<C: Commit>(items: &[C::Item]) -> usize {
-    items.iter().map(C::bytes).sum()
+    items: VecDeque<C::Item>,
+    entries: VecDeque<Entry<C::Waiter>>,
 }
 
 impl<C: Commit> Group<C> {
-    fn push(&mut self, entry: Entry<C>) {
-        // Whoever handed it in has stopped waiting, and nothing was promised: a store that comes
-        // back after an hour need not be flooded with what was given up long ago.
-        if entry.reply.is_closed() {
+    /// Drops what nobody waits for any more. Nothing was promised about it, and a store that comes
+    /// back after an hour need not be flooded with what was given up long ago.
+    fn forget_unawaited(&mut self) {
+        if self.entries.iter().all(|entry| C::is_awaited(&entry.waiter)) {
             return;
         }
-        self.bytes += bytes_of::<C>(&entry.items);
-        self.entries.push((entry.items.len(), entry.reply));
-        self.items.extend(entry.items);
+        for _ in 0..self.entries.len() {
+            let Some(entry) = self.entries.pop_front() else { return };
+            let own = entry.items.min(self.items.len());
+            if C::is_awaited(&entry.waiter) {
+                self.items.rotate_left(own);
+                self.entries.push_back(entry);
+            } else {
+                self.items.drain(..own);
+            }
+        }
     }
 
-    fn has_room_for(&self, entry: &Entry<C>) -> bool {
-        self.items.len() + entry.items.len() <= GROUP_ITEMS_MAX
-            && self.bytes + bytes_of::<C>(&entry.items) <= GROUP_BYTES_MAX
-    }
-
-    async fn commit(self, commit: &C) -> Outage {
+    /// Hands everything to the store, and what became of it to those who wait.
+    async fn commit(&mut self, shared: &Shared<C>) -> Outage {
+        let commit = &shared.commit;
         if self.entries.is_empty() {
             return Outage::No;
         }
-        let mut outage = Outage::No;
-        match commit.commit(&self.items).await {
+        match replies(shared, self.items.make_contiguous()).await {
             Ok(replies) => {
-                let mut replies = replies.into_iter();
-                for (count, reply) in self.entries {
-                    let own = replies.by_ref().take(count).collect::<Vec<_>>();
-                    // A store that answers too few items broke its contract; nobody may hang on it.
-                    let own = if own.len() == count { Ok(own) } else { Err(too_few(count)) };
-                    let _ = reply.send(own);
-                }
+                commit.accepted(self.entries.drain(..), self.items.drain(..), replies);
+                Outage::No
             }
             Err(error) if error.is_transient() || self.entries.len() == 1 => {
-                outage = if error.is_transient() { Outage::Now } else { Outage::No };
+                let outage = if error.is_transient() { Outage::Now } else { Outage::No };
                 let error = Arc::new(error);
-                for (_, reply) in self.entries {
-                    let _ = reply.send(Err(Arc::clone(&error)));
+                while let Some((waiter, own)) = self.pop() {
+                    commit.refused(waiter, own, Arc::clone(&error));
                 }
+                outage
             }
             // One bad entry must not spoil the others: each is tried alone.
             Err(_) => {
-                let mut items = self.items.as_slice();
-                for (count, reply) in self.entries {
-                    let (own, rest) = items.split_at_checked(count).unwrap_or((items, &[]));
-                    items = rest;
-                    let _ = reply.send(commit.commit(own).await.map_err(Arc::new));
+                while let Some((waiter, own)) = self.pop() {
+                    match replies(shared, &own).await {
+                        Ok(replies) => {
+                            let entry = Entry { waiter, items: own.len() };
+                            commit.accepted(std::iter::once(entry), own.into_iter(), replies);
+                        }
+                        Err(error) => commit.refused(waiter, own, Arc::new(error)),
+                    }
                 }
+                Outage::No
             }
         }
-        outage
+    }
+
+    fn pop(&mut self) -> Option<(C::Waiter, Vec<C::Item>)> {
+        let entry = self.entries.pop_front()?;
+        let own = entry.items.min(self.items.len());
+        Some((entry.waiter, self.items.drain(..own).collect()))
+    }
+
+    fn clear(&mut self) {
+        self.items.clear();
+        self.entries.clear();
+        if self.items.capacity() > GROUP_ITEMS_MAX * 4 {
+            // An outage is over.
+            self.items = VecDeque::new();
+            self.entries = VecDeque::new();
+        }
     }
 }
 
-fn too_few(count: usize) -> Arc<StoreError> {
-    let message = format!("the store answered fewer than the {count} items it was given");
-    Arc::new(StoreError::Corrupt { message })
+async fn replies<C: Commit>(shared: &Shared<C>, items: &[C::Item]) -> StoreResult<Vec<C::Reply>> {
+    let mut call = pin!(shared.commit.commit(items));
+    let (at_once, replies) = match futures::poll!(call.as_mut()) {
+        Poll::Ready(replies) => (true, replies),
+        Poll::Pending => (false, call.await),
+    };
+    if shared.at_once.load(Ordering::Relaxed) != at_once {
+        shared.at_once.store(at_once, Ordering::Relaxed);
+    }
+    let replies = replies?;
+    if replies.len() >= items.len() {
+        return Ok(replies);
+    }
+    // A store that answers too few items broke its contract; nobody may hang on it.
+    let (found, expected) = (replies.len(), items.len());
+    let message = format!("the store answered {found} items, expected {expected}");
+    Err(StoreError::Corrupt { message })
 }

@@ -21,6 +21,7 @@ mod pipeline;
 mod random;
 mod retry;
 mod runtime;
+mod signals;
 mod spawn;
 mod stage;
 mod stage_context;

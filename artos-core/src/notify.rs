@@ -151,6 +151,13 @@ impl ChangeHub {
         self.shared.any.wake_all();
     }
 
+    /// Returns whether somebody listens to tasks. A store that asks after a change is visible, or
+    /// under the lock that makes it so, misses nobody: whoever subscribes later reads the change.
+    #[must_use]
+    pub fn hears_of_tasks(&self) -> bool {
+        !self.shared.tasks.is_idle() || !self.shared.any.is_idle()
+    }
+
     /// Returns whether nobody listens to anything.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -1,6 +1,6 @@
 //! A typed chain of stages; the one place where types become bytes and back.
 
-use std::{fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
+use std::{cell::Cell, fmt, future::Future, marker::PhantomData, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 
@@ -128,9 +128,25 @@ impl<S: Stage> Body for Typed<S> {
     }
 }
 
+/// Most room that is kept for the next payload.
+const SCRATCH_BYTES_MAX: usize = 64 * 1024;
+
 /// Writes a payload as JSON.
 pub(crate) fn encode<T: serde::Serialize>(value: &T) -> Result<Bytes, serde_json::Error> {
-    serde_json::to_vec(value).map(Bytes::from)
+    thread_local! {
+        /// Written to first, so that what is kept is allocated once and has no spare room.
+        static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    }
+    // Taken out meanwhile: a value may encode another one while it is written.
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    serde_json::to_writer(&mut scratch, value)?;
+    if scratch.capacity() > SCRATCH_BYTES_MAX {
+        return Ok(Bytes::from(scratch));
+    }
+    let encoded = Bytes::copy_from_slice(&scratch);
+    SCRATCH.set(scratch);
+    Ok(encoded)
 }
 
 /// Reads a payload; the error says where in the value it does not fit, and what was expected.

@@ -6,12 +6,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     StageError, StageResult, Submission, Task,
     model::{Labels, Name, NewTask, Progress, TaskId, TaskRecord, Timestamp},
+    signals::{Signalled, Signals},
     submission::Ids,
 };
 
@@ -21,48 +22,16 @@ pub struct StageContext(Arc<Attempt>);
 
 /// One attempt of one stage, as its context sees it.
 pub(crate) struct Attempt {
-    pub(crate) record: TaskRecord,
+    pub(crate) record: Box<TaskRecord>,
     pub(crate) stage: Name,
     pub(crate) stage_number: u32,
     pub(crate) stage_count: u32,
     pub(crate) deadline: Instant,
-    /// Cancelled when the task should stop.
-    pub(crate) stop: CancellationToken,
-    /// What the stage sees of it, made when it looks: a token of its own, for what a stage does
-    /// with it must not reach the next stage.
+    pub(crate) signals: Arc<dyn Signalled>,
+    /// What the stage sees of a wish to stop, made when it looks: a token of its own, for what a
+    /// stage does with it must not reach the next stage.
     pub(crate) cancellation: OnceLock<CancellationToken>,
-    pub(crate) reports: Arc<Reports>,
-    pub(crate) ids: Ids,
     pub(crate) follow_ups: Mutex<Vec<NewTask>>,
-}
-
-/// Where a stage leaves its latest progress for the next heartbeat to carry.
-#[derive(Default)]
-pub(crate) struct Reports {
-    latest: Mutex<Option<Progress>>,
-    /// Shared by all executions of a runtime: tells the heartbeats that there is something to
-    /// carry.
-    pub(crate) arrived: Arc<Notify>,
-}
-
-impl Reports {
-    pub(crate) const fn new(arrived: Arc<Notify>) -> Self {
-        Self { latest: Mutex::new(None), arrived }
-    }
-
-    pub(crate) fn leave(&self, progress: Progress) {
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
-        self.arrived.notify_one();
-    }
-
-    /// Puts a report back that could not be carried, unless there is a newer one.
-    pub(crate) fn put_back(&self, progress: Progress) {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(progress);
-    }
-
-    pub(crate) fn take(&self) -> Option<Progress> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
 }
 
 impl StageContext {
@@ -93,17 +62,15 @@ impl StageContext {
     pub fn for_test(stage: &str) -> Self {
         let ids = Ids::default();
         let task = Submission::bare(Name::from_static("test")).encode(&ids);
-        let record = crate::machine::insert(&task, ids.now());
+        let record = Box::new(crate::machine::insert(&task, ids.now()));
         Self::new(Attempt {
             record,
             stage: Name::from(stage),
             stage_number: 1,
             stage_count: 1,
             deadline: Instant::now() + Duration::from_secs(60 * 60),
-            stop: CancellationToken::new(),
+            signals: Arc::new(Signals::default()),
             cancellation: OnceLock::new(),
-            reports: Arc::default(),
-            ids,
             follow_ups: Mutex::default(),
         })
     }
@@ -162,7 +129,7 @@ impl StageContext {
     /// It returns at once and may be called as often as one likes: only the latest report travels,
     /// with the next heartbeat.
     pub fn progress(&self, percent: u8, message: impl Into<String>) {
-        self.0.reports.leave(self.0.progress(percent.min(100), message.into()));
+        self.0.signals.signals().report(self.0.progress(percent.min(100), message.into()));
     }
 
     /// Waits until the task should stop: somebody cancelled it, the runtime shuts down, or the
@@ -176,13 +143,16 @@ impl StageContext {
     /// Returns whether the task should stop; for loops without an await.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.0.cancellation.get().unwrap_or(&self.0.stop).is_cancelled()
+        self.0
+            .cancellation
+            .get()
+            .map_or_else(|| self.0.signals.signals().is_stopped(), CancellationToken::is_cancelled)
     }
 
     /// Returns a token that is cancelled when the task should stop, to hand to other code.
     #[must_use]
     pub fn cancellation(&self) -> &CancellationToken {
-        self.0.cancellation.get_or_init(|| self.0.stop.child_token())
+        self.0.cancellation.get_or_init(|| self.0.signals.signals().stop_token().child_token())
     }
 
     /// Returns a text that is the same in every attempt of this stage of this task, and different
@@ -204,7 +174,8 @@ impl StageContext {
     /// breaks a limit.
     pub fn follow_up<T: Task>(&self, task: impl Into<Submission<T>>) -> StageResult<TaskId> {
         // A task that does not encode now never will.
-        let task = task.into().into_new_task(&self.0.ids).map_err(StageError::fatal)?;
+        let task =
+            task.into().into_new_task(self.0.signals.signals().ids()).map_err(StageError::fatal)?;
         let id = task.id;
         self.0.follow_ups.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         Ok(id)
@@ -213,6 +184,26 @@ impl StageContext {
     /// Returns the record as of the start of the attempt, with the stage's name filled in.
     pub(crate) fn record(&self) -> &TaskRecord {
         &self.0.record
+    }
+
+    /// Returns the record for the next attempt, without a copy unless the stage kept its context.
+    pub(crate) fn into_record(self) -> Box<TaskRecord> {
+        match Arc::try_unwrap(self.0) {
+            Ok(attempt) => attempt.record,
+            Err(shared) => shared.record.clone(),
+        }
+    }
+
+    /// Returns the progress of the task when it enters the stage after this one.
+    pub(crate) fn progress_at_next(&self, stage: Name) -> Progress {
+        Progress {
+            stage,
+            stage_number: self.0.stage_number + 1,
+            stage_count: self.0.stage_count,
+            percent: 0,
+            message: String::new(),
+            updated_at: self.0.record.updated_at,
+        }
     }
 
     pub(crate) fn take_follow_ups(&self) -> Vec<NewTask> {

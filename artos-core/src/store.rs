@@ -3,8 +3,8 @@
 //! The rules live in [`machine`](crate::machine); a store makes them atomic and durable.
 
 use std::{
-    error::Error as StdError, fmt, future::Future, panic::AssertUnwindSafe, sync::Arc,
-    time::Duration,
+    error::Error as StdError, fmt, future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc,
+    task::Poll, time::Duration,
 };
 
 use async_trait::async_trait;
@@ -152,8 +152,13 @@ pub(crate) async fn call<T>(
     call: impl Future<Output = StoreResult<T>> + Send,
 ) -> StoreResult<T> {
     // The future is dropped after a panic and never polled again.
-    let call = AssertUnwindSafe(call).catch_unwind();
-    match tokio::time::timeout(patience, call).await {
+    let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
+    // A store that answers at once needs no timer.
+    let answer = match futures::poll!(call.as_mut()) {
+        Poll::Ready(answer) => Ok(answer),
+        Poll::Pending => tokio::time::timeout(patience, call).await,
+    };
+    match answer {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(StoreError::unavailable("the store panicked")),
         Err(_) => Err(StoreError::unavailable(format!("no answer within {patience:?}"))),
@@ -222,8 +227,9 @@ pub struct Claims {
 /// A task that was just leased.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
-    /// The record, running, with its new epoch.
-    pub record: TaskRecord,
+    /// The record, running, with its new epoch. Boxed, because it is large and passes through many
+    /// hands.
+    pub record: Box<TaskRecord>,
     /// What the stage takes: the payload of the last checkpoint, or the input.
     pub payload: Bytes,
 }

@@ -72,7 +72,7 @@ impl Watch {
         is_wanted: impl Fn(&TaskRecord, u64) -> bool + Send,
     ) -> StoreResult<Option<Found>> {
         loop {
-            match self.store.get(self.id, part).await {
+            match self.store.as_ref().get(self.id, part).await {
                 Ok(Some(found)) if is_wanted(&found.record, self.seen) => {
                     self.seen = found.record.revision;
                     return Ok(Some(found));

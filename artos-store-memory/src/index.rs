@@ -1,11 +1,11 @@
-//! The orders in which tasks are looked for.
+//! The orders in which tasks are looked for, besides their ids.
 //!
 //! Every task is listed where its [`Position`] says, and nowhere else: an index is only ever
 //! changed together with the position it follows.
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
 };
 
 use artos_core::{
@@ -15,7 +15,11 @@ use artos_core::{
 
 use foldhash::fast::RandomState;
 
-use crate::names::Symbol;
+use crate::{
+    names::Symbol,
+    shelf::{HasState, Shelf},
+    timeline::Timeline,
+};
 
 /// What decides where a task is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,53 +33,24 @@ pub(crate) struct Position {
     pub(crate) finished_at: Option<Timestamp>,
 }
 
-/// Tasks in the order of a time, ties in the order of submission.
-type ByTime = BTreeSet<(Timestamp, TaskId)>;
-
 /// All indexes over the tasks of a store.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Indexes {
     /// Pending tasks of each queue, the most urgent priority first.
-    ready: HashMap<Symbol, BTreeMap<Reverse<i16>, ByTime>, RandomState>,
+    ready: HashMap<Symbol, BTreeMap<Reverse<i16>, Timeline>, RandomState>,
     /// Running tasks by the time their lease lapses.
-    leases: ByTime,
+    leases: Timeline,
     /// Terminal tasks by the time they became so, per state because retention is.
-    ended: PerState<ByTime>,
-    /// All tasks.
-    all: PerState<BTreeSet<TaskId>>,
+    completed: Timeline,
+    failed: Timeline,
+    cancelled: Timeline,
     /// The tasks of each tenant.
-    tenants: HashMap<Symbol, PerState<BTreeSet<TaskId>>, RandomState>,
+    tenants: HashMap<Symbol, Shelf<TaskState>, RandomState>,
 }
 
-/// One set for each state.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct PerState<T> {
-    pending: T,
-    running: T,
-    completed: T,
-    failed: T,
-    cancelled: T,
-}
-
-impl<T> PerState<T> {
-    pub(crate) const fn of(&self, state: TaskState) -> &T {
-        match state {
-            TaskState::Pending => &self.pending,
-            TaskState::Running => &self.running,
-            TaskState::Completed => &self.completed,
-            TaskState::Failed => &self.failed,
-            TaskState::Cancelled => &self.cancelled,
-        }
-    }
-
-    const fn of_mut(&mut self, state: TaskState) -> &mut T {
-        match state {
-            TaskState::Pending => &mut self.pending,
-            TaskState::Running => &mut self.running,
-            TaskState::Completed => &mut self.completed,
-            TaskState::Failed => &mut self.failed,
-            TaskState::Cancelled => &mut self.cancelled,
-        }
+impl HasState for TaskState {
+    fn state(&self) -> TaskState {
+        *self
     }
 }
 
@@ -85,38 +60,36 @@ impl Indexes {
         if from == to {
             return;
         }
-        if from.map(|from| (from.tenant, from.state)) != to.map(|to| (to.tenant, to.state)) {
-            if let Some(from) = from {
-                self.remove_from_lists(id, from);
-            }
-            if let Some(to) = to {
-                self.add_to_lists(id, to);
-            }
-        }
         if let Some(from) = from {
             self.remove_from_times(id, from);
         }
         if let Some(to) = to {
             self.add_to_times(id, to);
         }
-    }
-
-    fn add_to_lists(&mut self, id: TaskId, to: Position) {
-        self.all.of_mut(to.state).insert(id);
-        if let Some(tenant) = to.tenant {
-            let lists = self.tenants.entry(tenant).or_default();
-            lists.of_mut(to.state).insert(id);
+        // A task never changes its tenant.
+        if let Some(tenant) = from.or(to).and_then(|position| position.tenant) {
+            self.place_in_tenant(id, tenant, from, to);
         }
     }
 
-    fn remove_from_lists(&mut self, id: TaskId, from: Position) {
-        self.all.of_mut(from.state).remove(&id);
-        if let Some(tenant) = from.tenant
-            && let Some(lists) = self.tenants.get_mut(&tenant)
-        {
-            lists.of_mut(from.state).remove(&id);
-            if TaskState::ALL.into_iter().all(|state| lists.of(state).is_empty()) {
-                self.tenants.remove(&tenant);
+    fn place_in_tenant(
+        &mut self,
+        id: TaskId,
+        tenant: Symbol,
+        from: Option<Position>,
+        to: Option<Position>,
+    ) {
+        let shelf = self.tenants.entry(tenant).or_default();
+        match (from, to) {
+            (None, Some(to)) => shelf.insert(id, to.state),
+            (Some(_), Some(to)) => {
+                shelf.change(id, |state| *state = to.state);
+            }
+            (_, None) => {
+                shelf.remove(id);
+                if shelf.len() == 0 {
+                    self.tenants.remove(&tenant);
+                }
             }
         }
     }
@@ -125,42 +98,58 @@ impl Indexes {
         match to.state {
             TaskState::Pending => {
                 let queue = self.ready.entry(to.queue).or_default();
-                let waiting = queue.entry(Reverse(to.priority)).or_default();
-                waiting.insert((to.run_at, id));
+                queue.entry(Reverse(to.priority)).or_default().insert(to.run_at, id);
             }
             TaskState::Running => {
-                self.leases.extend(to.lease_until.map(|until| (until, id)));
+                if let Some(until) = to.lease_until {
+                    self.leases.insert(until, id);
+                }
             }
-            state => self.ended.of_mut(state).extend(to.finished_at.map(|at| (at, id))),
+            state => {
+                if let (Some(ended), Some(at)) = (self.ended_mut(state), to.finished_at) {
+                    ended.insert(at, id);
+                }
+            }
         }
     }
 
     fn remove_from_times(&mut self, id: TaskId, from: Position) {
         match from.state {
             TaskState::Pending => {
-                let Some(queue) = self.ready.get_mut(&from.queue) else {
-                    return;
-                };
-                if let Some(waiting) = queue.get_mut(&Reverse(from.priority)) {
-                    waiting.remove(&(from.run_at, id));
-                    if waiting.is_empty() {
-                        queue.remove(&Reverse(from.priority));
-                    }
-                }
-                if queue.is_empty() {
-                    self.ready.remove(&from.queue);
+                // An empty timeline stays: the queue fills again.
+                let queue = self.ready.get_mut(&from.queue);
+                if let Some(waiting) = queue.and_then(|q| q.get_mut(&Reverse(from.priority))) {
+                    waiting.remove(from.run_at, id);
                 }
             }
             TaskState::Running => {
                 if let Some(until) = from.lease_until {
-                    self.leases.remove(&(until, id));
+                    self.leases.remove(until, id);
                 }
             }
             state => {
-                if let Some(at) = from.finished_at {
-                    self.ended.of_mut(state).remove(&(at, id));
+                if let (Some(ended), Some(at)) = (self.ended_mut(state), from.finished_at) {
+                    ended.remove(at, id);
                 }
             }
+        }
+    }
+
+    const fn ended(&self, state: TaskState) -> Option<&Timeline> {
+        match state {
+            TaskState::Completed => Some(&self.completed),
+            TaskState::Failed => Some(&self.failed),
+            TaskState::Cancelled => Some(&self.cancelled),
+            TaskState::Pending | TaskState::Running => None,
+        }
+    }
+
+    const fn ended_mut(&mut self, state: TaskState) -> Option<&mut Timeline> {
+        match state {
+            TaskState::Completed => Some(&mut self.completed),
+            TaskState::Failed => Some(&mut self.failed),
+            TaskState::Cancelled => Some(&mut self.cancelled),
+            TaskState::Pending | TaskState::Running => None,
         }
     }
 
@@ -169,7 +158,7 @@ impl Indexes {
         let priorities = self.ready.get(&queue).into_iter().flat_map(BTreeMap::values);
         priorities
             .flat_map(|waiting| waiting.iter().take_while(|(run_at, _)| *run_at <= now))
-            .map(|(_, id)| *id)
+            .map(|(_, id)| id)
             .take(limit)
             .collect()
     }
@@ -177,26 +166,21 @@ impl Indexes {
     /// Returns when the next pending task of a queue is, or was, due.
     pub(crate) fn next_due(&self, queue: Symbol) -> Option<Timestamp> {
         let priorities = self.ready.get(&queue)?.values();
-        priorities.filter_map(BTreeSet::first).map(|(run_at, _)| *run_at).min()
+        priorities.filter_map(Timeline::first).map(|(run_at, _)| run_at).min()
     }
 
     /// Returns the running task whose lease lapses first, and when.
     pub(crate) fn first_lease(&self) -> Option<(Timestamp, TaskId)> {
-        self.leases.first().copied()
+        self.leases.first()
     }
 
     /// Returns the task that has been in a terminal state for longest.
     pub(crate) fn first_ended(&self, state: TaskState) -> Option<TaskId> {
-        self.ended.of(state).first().map(|(_, id)| *id)
+        self.ended(state)?.first().map(|(_, id)| id)
     }
 
-    /// Returns the ids of all tasks, by state.
-    pub(crate) const fn all(&self) -> &PerState<BTreeSet<TaskId>> {
-        &self.all
-    }
-
-    /// Returns the ids of a tenant's tasks, by state.
-    pub(crate) fn of_tenant(&self, tenant: Symbol) -> Option<&PerState<BTreeSet<TaskId>>> {
+    /// Returns the tasks of a tenant.
+    pub(crate) fn of_tenant(&self, tenant: Symbol) -> Option<&Shelf<TaskState>> {
         self.tenants.get(&tenant)
     }
 }

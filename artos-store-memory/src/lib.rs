@@ -28,8 +28,10 @@ mod index;
 mod listing;
 mod names;
 mod news;
+mod shelf;
 mod store;
 mod stored;
 mod tables;
+mod timeline;
 
 pub use store::MemoryStore;

@@ -1,12 +1,10 @@
 //! Listing tasks in short steps, so that no listing keeps the others waiting.
 
-use std::{collections::BTreeSet, ops::Bound};
-
 use artos_core::model::{
-    Cursor, Filter, ListOrder, ListQuery, Page, StateCounts, TaskId, TaskRecord, TaskState,
+    Cursor, Filter, ListOrder, ListQuery, Name, Page, StateCounts, TaskId, TaskRecord, TaskState,
 };
 
-use crate::{index::PerState, tables::Tables};
+use crate::{shelf::Shelf, tables::Tables};
 
 /// Tasks looked at while the lock is held once: less than a millisecond.
 const STEP: usize = 1_024;
@@ -49,12 +47,14 @@ impl<'a> Listing<'a> {
     /// Adds to the page; returns whether it is complete.
     fn fill_step(&mut self, tables: &Tables) -> bool {
         let ListQuery { filter, order, .. } = self.query;
-        let mut candidates = candidates(tables, filter, *order, self.position);
+        let Some(mut candidates) = candidates(tables, filter, *order, self.position) else {
+            return true;
+        };
         for _ in 0..STEP {
-            let Some(id) = candidates.next() else {
+            let Some((id, record)) = candidates.next() else {
                 return true;
             };
-            if let Some(record) = matching(tables, id, filter) {
+            if let Some(record) = record.filter(|record| filter.matches(record)) {
                 // One more match than asked for tells a full last page from a page with a next one.
                 if self.page.tasks.len() >= self.query.limit {
                     self.page.next = match self.page.tasks.last() {
@@ -79,12 +79,12 @@ impl<'a> Listing<'a> {
             counts = counts_of(tables, filter);
             true
         } else {
-            let mut candidates = candidates(tables, filter, ListOrder::OldestFirst, self.counted);
+            let candidates = candidates(tables, filter, ListOrder::OldestFirst, self.counted);
             let mut looked_at = 0;
-            for id in candidates.by_ref().take(STEP) {
+            for (id, record) in candidates.into_iter().flatten().take(STEP) {
                 looked_at += 1;
                 self.counted = Some(id);
-                if let Some(record) = matching(tables, id, filter) {
+                if let Some(record) = record.filter(|record| filter.matches(record)) {
                     counts.add(record.state);
                 }
             }
@@ -95,89 +95,50 @@ impl<'a> Listing<'a> {
     }
 }
 
-fn matching(tables: &Tables, id: TaskId, filter: &Filter) -> Option<TaskRecord> {
-    tables.record(id).filter(|record| filter.matches(record))
-}
-
-/// Reads the counts off the indexes, for a filter that asks for no more than tenant and states.
+/// Reads the counts off the shelves, for a filter that asks for no more than tenant and states.
 fn counts_of(tables: &Tables, filter: &Filter) -> StateCounts {
-    let count = |state| {
-        let wanted = filter.states.is_empty() || filter.states.contains(&state);
-        let list = lists(tables, filter).filter(|_| wanted).map(|lists| lists.of(state).len());
-        list.and_then(|len| u64::try_from(len).ok()).unwrap_or(0)
+    let all = match &filter.tenant {
+        None => Some(tables.tasks.counts()),
+        Some(tenant) => of_tenant(tables, tenant).map(Shelf::counts),
+    };
+    let all = all.unwrap_or_default();
+    let wanted = |state, count| {
+        if filter.states.is_empty() || filter.states.contains(&state) { count } else { 0 }
     };
     StateCounts {
-        pending: count(TaskState::Pending),
-        running: count(TaskState::Running),
-        completed: count(TaskState::Completed),
-        failed: count(TaskState::Failed),
-        cancelled: count(TaskState::Cancelled),
+        pending: wanted(TaskState::Pending, all.pending),
+        running: wanted(TaskState::Running, all.running),
+        completed: wanted(TaskState::Completed, all.completed),
+        failed: wanted(TaskState::Failed, all.failed),
+        cancelled: wanted(TaskState::Cancelled, all.cancelled),
     }
 }
 
-/// Returns the shortest index lists that hold every task the filter wants.
-fn lists<'a>(tables: &'a Tables, filter: &Filter) -> Option<&'a PerState<BTreeSet<TaskId>>> {
-    match &filter.tenant {
-        Some(tenant) => tables.indexes.of_tenant(tables.names.find(tenant)?),
-        None => Some(tables.indexes.all()),
-    }
+fn of_tenant<'a>(tables: &'a Tables, tenant: &Name) -> Option<&'a Shelf<TaskState>> {
+    tables.indexes.of_tenant(tables.names.find(tenant)?)
 }
 
-type Ids<'a> = Box<dyn Iterator<Item = TaskId> + 'a>;
+type Candidates<'a> = Box<dyn Iterator<Item = (TaskId, Option<TaskRecord>)> + 'a>;
 
-/// Returns the ids of all tasks that the filter may want, in order, after `after`.
+/// Returns the ids of all tasks that the filter may want, in order, after `after`; some without a
+/// record, because they are not wanted.
 fn candidates<'a>(
     tables: &'a Tables,
-    filter: &Filter,
+    filter: &'a Filter,
     order: ListOrder,
     after: Option<TaskId>,
-) -> Ids<'a> {
-    let bounds = match (order, after) {
-        (_, None) => (Bound::Unbounded, Bound::Unbounded),
-        (ListOrder::OldestFirst, Some(id)) => (Bound::Excluded(id), Bound::Unbounded),
-        (ListOrder::NewestFirst, Some(id)) => (Bound::Unbounded, Bound::Excluded(id)),
-    };
-    if filter.tenant.is_none() && filter.states.is_empty() {
-        let ids = tables.tasks.range(bounds).map(|(id, _)| *id);
-        return match order {
-            ListOrder::OldestFirst => Box::new(ids),
-            ListOrder::NewestFirst => Box::new(ids.rev()),
-        };
-    }
-    let Some(lists) = lists(tables, filter) else {
-        return Box::new(std::iter::empty());
-    };
-    let states = TaskState::ALL
-        .into_iter()
-        .filter(|state| filter.states.is_empty() || filter.states.contains(state));
-    let lists = states.map(|state| -> Ids<'a> {
-        let ids = lists.of(state).range(bounds).copied();
-        match order {
-            ListOrder::OldestFirst => Box::new(ids),
-            ListOrder::NewestFirst => Box::new(ids.rev()),
+) -> Option<Candidates<'a>> {
+    let states = filter.states.as_slice();
+    Some(match &filter.tenant {
+        None => {
+            let tasks = tables.tasks.walk(order, after, states);
+            Box::new(
+                tasks.map(|(id, stored)| (id, stored.map(|one| one.record(id, &tables.names)))),
+            )
         }
-    });
-    Box::new(Merge { lists: lists.map(Iterator::peekable).collect(), order })
-}
-
-/// Several ordered lists, as one.
-struct Merge<'a> {
-    lists: Vec<std::iter::Peekable<Ids<'a>>>,
-    order: ListOrder,
-}
-
-impl Iterator for Merge<'_> {
-    type Item = TaskId;
-
-    fn next(&mut self) -> Option<TaskId> {
-        let heads = self.lists.iter_mut().filter_map(|list| {
-            let head = *list.peek()?;
-            Some((head, list))
-        });
-        let first = match self.order {
-            ListOrder::OldestFirst => heads.min_by_key(|(head, _)| *head),
-            ListOrder::NewestFirst => heads.max_by_key(|(head, _)| *head),
-        };
-        first.and_then(|(_, list)| list.next())
-    }
+        Some(tenant) => {
+            let tasks = of_tenant(tables, tenant)?.walk(order, after, states);
+            Box::new(tasks.map(|(id, state)| (id, state.and_then(|_| tables.record(id)))))
+        }
+    })
 }

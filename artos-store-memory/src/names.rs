@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, num::NonZeroU32};
 
-use artos_core::Name;
+use artos_core::{Name, model::WorkerId};
 use foldhash::fast::RandomState;
 
 /// Stands for a name in [`Names`]; an absent one costs nothing.
@@ -17,7 +17,12 @@ pub(crate) struct Symbol(NonZeroU32);
 pub(crate) struct Names {
     symbols: HashMap<Name, Symbol, RandomState>,
     texts: Vec<Name>,
+    workers: Vec<WorkerId>,
 }
+
+/// Stands for a worker in [`Names`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WorkerSymbol(NonZeroU32);
 
 impl Names {
     /// Returns the symbol of a name, which is new if the name is.
@@ -44,5 +49,22 @@ impl Names {
             .ok()
             .and_then(|index| self.texts.get(index))
             .map_or_else(|| Name::from_static(""), Name::clone)
+    }
+
+    /// Returns the symbol of a worker, which is new if the worker is.
+    pub(crate) fn intern_worker(&mut self, worker: WorkerId) -> WorkerSymbol {
+        // There are few, and it is nearly always one of the last.
+        let known = self.workers.iter().rposition(|known| *known == worker);
+        let index = known.unwrap_or_else(|| {
+            self.workers.push(worker);
+            self.workers.len() - 1
+        });
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        WorkerSymbol(NonZeroU32::new(number).unwrap_or(NonZeroU32::MAX))
+    }
+
+    /// Returns the worker a symbol stands for.
+    pub(crate) fn worker(&self, symbol: WorkerSymbol) -> Option<WorkerId> {
+        self.workers.get(usize::try_from(symbol.0.get() - 1).ok()?).copied()
     }
 }

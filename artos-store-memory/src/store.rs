@@ -89,7 +89,7 @@ impl MemoryStore {
             // Read under the lock, so that the times of operations are in the operations' order.
             let now = self.shared.clock.now();
             let answer = operation(&mut tables, now);
-            (answer, tables.take_news())
+            (answer, tables.take_news(self.shared.hub.hears_of_tasks()))
         };
         news.publish(&self.shared.hub);
         answer

@@ -14,7 +14,8 @@ use bytes::Bytes;
 
 use crate::{
     index::Position,
-    names::{Names, Symbol},
+    names::{Names, Symbol, WorkerSymbol},
+    shelf::HasState,
 };
 
 /// Payloads up to this size are copied, so that a task does not keep the larger buffer alive that
@@ -43,10 +44,12 @@ pub(crate) struct Stored {
     state: TaskState,
     settled_by: Option<OutcomeKind>,
     cancel_requested: bool,
-    lease: Option<Box<LeaseHolder>>,
+    lease_worker: Option<WorkerSymbol>,
+    /// Means something only with a worker.
+    lease_until: Timestamp,
     input: Bytes,
     /// The output of a completed task, the payload of the last checkpoint of any other.
-    result: Option<Box<Bytes>>,
+    result: Option<Bytes>,
     rare: Option<Box<Rare>>,
 }
 
@@ -86,7 +89,8 @@ impl Stored {
             state: record.state,
             settled_by: None,
             cancel_requested: false,
-            lease: None,
+            lease_worker: None,
+            lease_until: Timestamp::MIN,
             rare: None,
         };
         stored.pack(&record, names);
@@ -109,7 +113,7 @@ impl Stored {
         names: &mut Names,
         change: impl FnOnce(&mut TaskRecord) -> T,
     ) -> T {
-        let rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
+        let rare = self.rare.as_deref_mut().map(std::mem::take).unwrap_or_default();
         let mut record = self.unpack(id, names, rare);
         let answer = change(&mut record);
         self.pack(&record, names);
@@ -153,7 +157,7 @@ impl Stored {
             interrupts: self.interrupts,
             run_at: self.run_at,
             epoch: self.epoch,
-            lease: self.lease.as_deref().copied(),
+            lease: self.lease(names),
             settled_by: self.settled_by,
             cancel_requested: self.cancel_requested,
             progress: rare.progress,
@@ -181,13 +185,15 @@ impl Stored {
         self.state = record.state;
         self.settled_by = record.settled_by;
         self.cancel_requested = record.cancel_requested;
-        self.lease = match (record.lease, self.lease.take()) {
-            (Some(holder), Some(mut kept)) => {
-                *kept = holder;
-                Some(kept)
-            }
-            (holder, _) => holder.map(Box::new),
-        };
+        self.lease_worker = record.lease.map(|holder| names.intern_worker(holder.worker));
+        if let Some(holder) = record.lease {
+            self.lease_until = holder.expires_at;
+        }
+    }
+
+    fn lease(&self, names: &Names) -> Option<LeaseHolder> {
+        let worker = names.worker(self.lease_worker?)?;
+        Some(LeaseHolder { worker, expires_at: self.lease_until })
     }
 
     /// Takes over what most tasks do without.
@@ -204,7 +210,10 @@ impl Stored {
             progress: record.progress,
             failure: record.failure,
         };
-        self.rare = Some(Box::new(rare));
+        match &mut self.rare {
+            Some(kept) => **kept = rare,
+            none => *none = Some(Box::new(rare)),
+        }
     }
 
     /// Returns where the indexes list this task.
@@ -215,7 +224,7 @@ impl Stored {
             priority: self.priority,
             state: self.state,
             run_at: self.run_at,
-            lease_until: self.lease.as_deref().map(|holder| holder.expires_at),
+            lease_until: self.lease_worker.map(|_| self.lease_until),
             finished_at: self.finished_at,
         }
     }
@@ -223,10 +232,6 @@ impl Stored {
     /// Returns a number that grows with every change a reader could see.
     pub(crate) const fn revision(&self) -> u64 {
         self.revision
-    }
-
-    pub(crate) const fn state(&self) -> TaskState {
-        self.state
     }
 
     pub(crate) const fn cancel_requested(&self) -> bool {
@@ -247,17 +252,17 @@ impl Stored {
 
     /// Returns the payload of the last checkpoint of a task that has not completed.
     pub(crate) fn checkpoint(&self) -> Option<&Bytes> {
-        self.result.as_deref().filter(|_| self.state != TaskState::Completed)
+        self.result.as_ref().filter(|_| self.state != TaskState::Completed)
     }
 
     /// Returns the output of a completed task.
     pub(crate) fn output(&self) -> Option<&Bytes> {
-        self.result.as_deref().filter(|_| self.state == TaskState::Completed)
+        self.result.as_ref().filter(|_| self.state == TaskState::Completed)
     }
 
     /// Keeps a checkpoint's payload, or an output, instead of the one before.
     pub(crate) fn set_result(&mut self, payload: &Bytes) {
-        self.result = Some(Box::new(kept(payload)));
+        self.result = Some(kept(payload));
     }
 }
 
@@ -276,5 +281,11 @@ fn kept(payload: &Bytes) -> Bytes {
         Bytes::copy_from_slice(payload)
     } else {
         payload.clone()
+    }
+}
+
+impl HasState for Box<Stored> {
+    fn state(&self) -> TaskState {
+        self.state
     }
 }

@@ -1,9 +1,6 @@
 //! All tasks and their indexes, and the operations on them. Whoever holds the lock calls these.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use artos_core::{
     Timestamp,
@@ -18,6 +15,7 @@ use crate::{
     index::Indexes,
     names::{Names, Symbol},
     news::News,
+    shelf::Shelf,
     stored::Stored,
 };
 
@@ -27,7 +25,7 @@ type UniqueKey = (Option<Symbol>, Symbol, Name);
 /// All tasks and their indexes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tables {
-    pub(crate) tasks: BTreeMap<TaskId, Box<Stored>>,
+    pub(crate) tasks: Shelf<Box<Stored>>,
     pub(crate) names: Names,
     pub(crate) indexes: Indexes,
     keys: HashMap<UniqueKey, TaskId, RandomState>,
@@ -44,12 +42,12 @@ impl Tables {
     fn insert_one(&mut self, task: &NewTask, now: Timestamp) -> Inserted {
         let key = self.unique_key(task);
         let by_key = || key.as_ref().and_then(|key| self.keys.get(key)).copied();
-        let existing = self.tasks.get_key_value(&task.id).or_else(|| {
+        let existing = self.tasks.get(task.id).map(|existing| (task.id, existing)).or_else(|| {
             let id = by_key()?;
-            self.tasks.get_key_value(&id)
+            Some((id, self.tasks.get(id)?))
         });
         if let Some((id, existing)) = existing {
-            return Inserted::Existing { id: *id, same_input: *existing.input() == task.input };
+            return Inserted::Existing { id, same_input: *existing.input() == task.input };
         }
         let stored = Stored::new(machine::insert(task, now), task, &mut self.names);
         let position = stored.position();
@@ -68,11 +66,7 @@ impl Tables {
     }
 
     /// Lets the machine change a task, and keeps the indexes and the news in step.
-    fn change<T>(
-        &mut self,
-        id: TaskId,
-        change: impl FnOnce(&mut TaskRecord) -> T,
-    ) -> Option<(T, &mut Stored)> {
+    fn change<T>(&mut self, id: TaskId, change: impl FnOnce(&mut TaskRecord) -> T) -> Option<T> {
         self.change_stored(id, |stored, names| stored.change(id, names, change))
     }
 
@@ -81,21 +75,23 @@ impl Tables {
         &mut self,
         id: TaskId,
         change: impl FnOnce(&mut Stored, &mut Names) -> T,
-    ) -> Option<(T, &mut Stored)> {
-        let stored = self.tasks.get_mut(&id)?;
-        let before = stored.position();
-        let (revision, cancel_requested) = (stored.revision(), stored.cancel_requested());
-        let answer = change(stored, &mut self.names);
-        let after = stored.position();
-        self.indexes.place(id, Some(before), Some(after));
-        if stored.revision() != revision {
-            self.changed.push(id);
-        }
-        self.cancellation |= stored.cancel_requested() && !cancel_requested;
-        if after.state == TaskState::Pending && before.state != TaskState::Pending {
-            note(&mut self.filled, after.queue);
-        }
-        Some((answer, stored))
+    ) -> Option<T> {
+        let Self { tasks, names, indexes, changed, filled, cancellation, .. } = self;
+        tasks.change(id, |stored| {
+            let before = stored.position();
+            let (revision, cancel_requested) = (stored.revision(), stored.cancel_requested());
+            let answer = change(stored, names);
+            let after = stored.position();
+            indexes.place(id, Some(before), Some(after));
+            if stored.revision() != revision {
+                changed.push(id);
+            }
+            *cancellation |= stored.cancel_requested() && !cancel_requested;
+            if after.state == TaskState::Pending && before.state != TaskState::Pending {
+                note(filled, after.queue);
+            }
+            answer
+        })
     }
 
     pub(crate) fn claim(&mut self, request: &Claim, now: Timestamp) -> Claims {
@@ -108,12 +104,14 @@ impl Tables {
             let claim = |record: &mut TaskRecord| {
                 machine::claim(record, request.worker, request.lease_for, now)
             };
-            let claimed =
-                self.change_stored(id, |stored, names| stored.change_copy(id, names, claim));
-            if let Some(((Ok(()), record), stored)) = claimed {
-                let payload = stored.checkpoint().unwrap_or_else(|| stored.input()).clone();
-                tasks.push(Claimed { record, payload });
-            }
+            let claimed = self.change_stored(id, |stored, names| {
+                let (claimed, record) = stored.change_copy(id, names, claim);
+                let payload = stored.checkpoint().unwrap_or_else(|| stored.input());
+                claimed
+                    .ok()
+                    .map(|()| Claimed { record: Box::new(record), payload: payload.clone() })
+            });
+            tasks.extend(claimed.flatten());
         }
         Claims { tasks, next_due_in: self.indexes.next_due(queue).map(|due| due.since(now)) }
     }
@@ -130,9 +128,9 @@ impl Tables {
                 machine::heartbeat(record, beat.lease, lease_for, report, now)
             };
             match self.change(beat.lease.task_id, change) {
-                Some((Ok(false), _)) => Pulse::Alive,
-                Some((Ok(true), _)) => Pulse::CancelRequested,
-                Some((Err(_), _)) | None => Pulse::Lost,
+                Some(Ok(false)) => Pulse::Alive,
+                Some(Ok(true)) => Pulse::CancelRequested,
+                Some(Err(_)) | None => Pulse::Lost,
             }
         };
         beats.iter().map(&mut beat).collect()
@@ -144,25 +142,28 @@ impl Tables {
 
     fn settle_one(&mut self, settlement: &Settlement, now: Timestamp) -> Settled {
         let Settlement { lease, outcome, .. } = settlement;
-        let change = |record: &mut TaskRecord| machine::settle(record, *lease, outcome, now);
-        let Some((Ok(applied), stored)) = self.change(lease.task_id, change) else {
-            return Settled::Stale;
-        };
-        let state = stored.state();
-        if applied == Applied::Now {
-            if let Outcome::Advance(_) | Outcome::Complete { .. } = outcome
+        let settle = |record: &mut TaskRecord| machine::settle(record, *lease, outcome, now);
+        let settled = self.change_stored(lease.task_id, |stored, names| {
+            let applied = stored.change(lease.task_id, names, settle).ok()?;
+            if applied == Applied::Now
+                && let Outcome::Advance(_) | Outcome::Complete { .. } = outcome
                 && let Some(payload) = outcome.payload()
             {
                 stored.set_result(payload);
             }
+            Some((applied, stored.position().state))
+        });
+        let Some((applied, state)) = settled.flatten() else {
+            return Settled::Stale;
+        };
+        if applied == Applied::Now {
             self.insert(&settlement.follow_ups, now);
         }
         Settled::Applied(state)
     }
 
     pub(crate) fn cancel(&mut self, id: TaskId, now: Timestamp) -> Cancelled {
-        self.change(id, |record| machine::cancel(record, now))
-            .map_or(Cancelled::Unknown, |(cancelled, _)| cancelled)
+        self.change(id, |record| machine::cancel(record, now)).unwrap_or(Cancelled::Unknown)
     }
 
     pub(crate) fn rescue(&mut self, limit: usize, now: Timestamp) -> Rescued {
@@ -170,7 +171,7 @@ impl Tables {
         let mut next = self.indexes.first_lease();
         while let Some((_, id)) = next
             && tasks.len() < limit
-            && let Some((true, _)) = self.change(id, |record| machine::rescue(record, now))
+            && let Some(true) = self.change(id, |record| machine::rescue(record, now))
         {
             tasks.push(id);
             next = self.indexes.first_lease();
@@ -195,7 +196,7 @@ impl Tables {
     }
 
     fn remove(&mut self, id: TaskId) {
-        let Some(stored) = self.tasks.remove(&id) else {
+        let Some(stored) = self.tasks.remove(id) else {
             return;
         };
         let position = stored.position();
@@ -207,7 +208,7 @@ impl Tables {
     }
 
     pub(crate) fn get(&self, id: TaskId, part: Part) -> Option<Found> {
-        let stored = self.tasks.get(&id)?;
+        let stored = self.tasks.get(id)?;
         let payload = match part {
             Part::Record => None,
             Part::Input => Some(stored.input()),
@@ -218,17 +219,22 @@ impl Tables {
     }
 
     pub(crate) fn record(&self, id: TaskId) -> Option<TaskRecord> {
-        Some(self.tasks.get(&id)?.record(id, &self.names))
+        Some(self.tasks.get(id)?.record(id, &self.names))
     }
 
-    /// Returns what changed since the last call.
-    pub(crate) fn take_news(&mut self) -> News {
+    /// Returns what changed since the last call; without the tasks, if nobody listens to any.
+    pub(crate) fn take_news(&mut self, tasks: bool) -> News {
         let mut filled = std::mem::take(&mut self.filled);
         filled.sort_unstable();
         filled.dedup();
         News {
             queues: filled.into_iter().map(|queue| self.names.text(queue)).collect(),
-            tasks: std::mem::take(&mut self.changed),
+            tasks: if tasks {
+                std::mem::take(&mut self.changed)
+            } else {
+                self.changed.clear();
+                Vec::new()
+            },
             cancellation: std::mem::take(&mut self.cancellation),
         }
     }

@@ -162,7 +162,7 @@ impl<'a> Operations<'a> {
             match self.change(id, claim)? {
                 Some((Ok(()), task)) => {
                     let payload = self.payload_of_next_stage(&task.stored)?;
-                    tasks.push(Claimed { record: task.stored.record.clone(), payload });
+                    tasks.push(Claimed { record: Box::new(task.stored.record.clone()), payload });
                 }
                 _ => return Err(self.misplaced(id, &request.queue)),
             }

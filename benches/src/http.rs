@@ -1,16 +1,25 @@
-//! The status endpoint beside a bare axum route, both in this process, both asked by wrk.
+//! The status endpoint beside a bare axum route, both in this process, asked by clients of its own.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use artos_http::{Auth, Drain, Resource};
 use axum::{Json, Router, routing::get};
 use serde_json::json;
-use tokio::{net::TcpListener, process::Command};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
-use crate::load::{Noop, finished_task};
+use crate::{
+    load::{Noop, finished_task},
+    report::{FIGURES, median},
+};
 
-/// Runs wrk against both routes in turns and prints each turn and the medians' ratio.
+/// Asks both routes in turns and prints each turn and the medians' ratio.
 pub(crate) async fn compare(seconds: u64, turns: u32, connections: u32) -> anyhow::Result<()> {
     let (client, id) = finished_task().await?;
     let status = artos_http::router(client, Auth::tokens([("org", TOKEN)]))
@@ -26,23 +35,22 @@ pub(crate) async fn compare(seconds: u64, turns: u32, connections: u32) -> anyho
     let bare = Router::new().route("/bare", get(move || async move { Json(body) }));
     let status = serve(status).await?;
     let bare = serve(bare).await?;
-    let status_url = format!("http://{status}/api/v1/documents/status/{id}");
-    let bare_url = format!("http://{bare}/bare");
+    let path = format!("/api/v1/documents/status/{id}");
 
     let (mut of_status, mut of_bare) = (Vec::new(), Vec::new());
     for turn in 1..=turns {
-        let bare = wrk(&bare_url, seconds, connections).await?;
-        let status = wrk(&status_url, seconds, connections).await?;
+        let bare = ask(bare, String::from("/bare"), seconds, connections).await?;
+        let status = ask(status, path.clone(), seconds, connections).await?;
         println!("turn {turn}: bare axum route {bare:.0}/s, status of a task {status:.0}/s");
         of_bare.push(bare);
         of_status.push(status);
     }
-    let (bare, status) = (median(of_bare)?, median(of_status)?);
-    println!(
-        "http, {connections} connections, memory store, server and wrk on the same machine: \
-         status {status:.0}/s is {:.2} of a bare axum JSON route with {bare:.0}/s",
-        status / bare
-    );
+    let (bare, status) = (median(&of_bare), median(&of_status));
+    let what =
+        format!("http, {connections} connections, memory store, clients on the same machine");
+    FIGURES.note(&format!("{what}: bare axum JSON route"), bare, "answers/s");
+    FIGURES.note(&format!("{what}: status of a task"), status, "answers/s");
+    FIGURES.note(&format!("{what}: proportion"), status / bare, "");
     Ok(())
 }
 
@@ -56,25 +64,57 @@ async fn serve(app: Router) -> anyhow::Result<SocketAddr> {
     Ok(address)
 }
 
-/// Runs wrk once; requests per second. A run with a failed or refused request counts for nothing.
-async fn wrk(url: &str, seconds: u64, connections: u32) -> anyhow::Result<f64> {
-    let output = Command::new("wrk")
-        .args(["-t", "1", "-c", &connections.to_string(), "-d", &format!("{seconds}s")])
-        .args(["-H", &format!("Authorization: Bearer {TOKEN}"), url])
-        .output()
-        .await
-        .context("cannot run wrk; on Debian: apt-get install wrk")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    ensure!(output.status.success(), "wrk failed: {text}");
-    if text.contains("Non-2xx") || text.contains("Socket errors") {
-        bail!("some requests failed:\n{text}");
-    }
-    let line = text.lines().find(|line| line.starts_with("Requests/sec:"));
-    let rate = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
-    rate.with_context(|| format!("wrk printed no rate:\n{text}"))
+/// Asks for the same thing over and over on so many connections; answers per second. A run with an
+/// answer other than 200 counts for nothing.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+async fn ask(
+    address: SocketAddr,
+    path: String,
+    seconds: u64,
+    connections: u32,
+) -> anyhow::Result<f64> {
+    // On a thread of its own, as another machine would be, and not among the server's tasks.
+    let asking = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let started = Instant::now();
+            let until = started + Duration::from_secs(seconds);
+            let each = (0..connections).map(|_| ask_on_one(address, &path, until));
+            let answers = futures::future::try_join_all(each).await?;
+            anyhow::Ok(answers.iter().sum::<u64>() as f64 / started.elapsed().as_secs_f64())
+        })
+    });
+    asking.await?
 }
 
-fn median(mut rates: Vec<f64>) -> anyhow::Result<f64> {
-    rates.sort_by(f64::total_cmp);
-    rates.get(rates.len() / 2).copied().context("no turns were asked for")
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+async fn ask_on_one(address: SocketAddr, path: &str, until: Instant) -> anyhow::Result<u64> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {TOKEN}\r\n\r\n");
+    let (mut buffer, mut answers) = (vec![0; 16 * 1024], 0);
+    while Instant::now() < until {
+        stream.write_all(request.as_bytes()).await?;
+        let mut filled = 0;
+        while !is_answer(buffer.get(..filled).unwrap_or_default())? {
+            let read = stream.read(buffer.get_mut(filled..).unwrap_or_default()).await?;
+            ensure!(read > 0, "the server closed the connection, or answers are too long");
+            filled += read;
+        }
+        answers += 1;
+    }
+    Ok(answers)
+}
+
+/// Says whether the bytes are a whole answer.
+fn is_answer(bytes: &[u8]) -> anyhow::Result<bool> {
+    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Ok(false);
+    };
+    let head = std::str::from_utf8(bytes.get(..end).unwrap_or_default())?.to_ascii_lowercase();
+    ensure!(head.starts_with("http/1.1 200"), "found an answer other than 200: {head}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.context("no content-length")?.parse()?;
+    Ok(bytes.len() >= end + 4 + length)
 }

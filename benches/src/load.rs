@@ -10,7 +10,7 @@ use artos_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    report::{Stopwatch, cpu_time},
+    report::{Stopwatch, bar, cpu_time},
     stores::{AnyStore, Opened, StoreChoice},
 };
 
@@ -28,6 +28,10 @@ impl Task for Noop {
 }
 
 impl Noop {
+    pub(crate) const fn number(&self) -> u64 {
+        self.number
+    }
+
     pub(crate) fn new(number: u64) -> Self {
         Self {
             number,
@@ -53,15 +57,21 @@ pub(crate) fn runtime(store: AnyStore, slots: usize, stages: usize) -> RuntimeBu
 /// Waits until every task is completed, by the store's own count.
 pub(crate) async fn all_completed(client: &Client, tasks: u64) -> anyhow::Result<()> {
     let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
+    let bar = bar("completed", tasks);
     loop {
         let counts = client.list(&query).await?.counts.unwrap_or_default();
         ensure!(counts.failed + counts.cancelled == 0, "some tasks failed: {counts:?}");
+        bar.set_position(counts.completed);
         if counts.completed == tasks {
+            bar.finish_and_clear();
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(LOOK).await;
     }
 }
+
+/// Time between two looks at the counts.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// Waits until so many tasks are completed, or more.
 pub(crate) async fn completed_at_least(client: &Client, tasks: u64) -> anyhow::Result<()> {
@@ -77,7 +87,7 @@ pub(crate) async fn burn_down(
     tasks: u64,
     slots: usize,
     stages: usize,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<f64> {
     ensure!((1..=9).contains(&stages), "found {stages} stages, expected 1 to 9");
     let Opened { store, place: _place } = choice.open().await?;
     let client = Client::new(store.clone());
@@ -90,9 +100,9 @@ pub(crate) async fn burn_down(
     }
     all_completed(&client, tasks).await?;
     let what = format!("burn-down, {choice}, {stages} stages, {slots} slots");
-    watch.report(&what, tasks)?;
+    let rate = watch.rate(&what, tasks)?;
     runtime.shutdown(Duration::from_secs(5)).await?;
-    Ok(())
+    Ok(rate)
 }
 
 /// How tasks are submitted and run at the same time.

@@ -2,17 +2,22 @@
 
 mod ceiling;
 mod http;
+mod latency;
 mod load;
+mod plot;
 mod postgres;
 mod report;
 mod scale;
 mod stores;
+mod sweep;
 mod versus;
 mod waiters;
 
+use std::path::{Path, PathBuf};
+
 use clap::{Parser, Subcommand};
 
-use crate::stores::StoreChoice;
+use crate::{report::FIGURES, stores::StoreChoice, versus::By};
 
 /// Measures artos. Every figure counts only tasks whose end state was read back from the store.
 #[derive(Parser)]
@@ -21,6 +26,12 @@ struct Arguments {
     /// Which store.
     #[arg(long, global = true, value_enum, default_value_t)]
     store: StoreChoice,
+    /// Where to write what was found, as JSON.
+    #[arg(long, global = true)]
+    json: Option<PathBuf>,
+    /// Where to draw a sweep, as SVG.
+    #[arg(long, global = true)]
+    svg: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -38,6 +49,50 @@ enum Command {
         /// How many stages each has.
         #[arg(long, default_value_t = 1)]
         stages: usize,
+        /// Run a queue written by hand instead: what no store in memory can be faster than.
+        #[arg(long)]
+        ceiling: bool,
+    },
+    /// Compares the memory store with queues written by hand, in turns.
+    VersusMemory {
+        /// How many tasks.
+        #[arg(long, default_value_t = 300_000)]
+        tasks: u64,
+        /// Turns of each.
+        #[arg(long, default_value_t = 5)]
+        turns: usize,
+        /// How many run at a time.
+        #[arg(long, default_value_t = 256)]
+        slots: usize,
+        /// How many stages each has.
+        #[arg(long, default_value_t = 1)]
+        stages: usize,
+    },
+    /// Measures how long a task takes from its submission to its start and its end.
+    Latency {
+        /// How many tasks.
+        #[arg(long, default_value_t = 1_000)]
+        tasks: u64,
+        /// How many others are submitted each second meanwhile.
+        #[arg(long, default_value_t = 0)]
+        load: u64,
+    },
+    /// Runs pipelines of 1 to 100 stages with payloads of 100 bytes to a megabyte.
+    Pipeline,
+    /// Runs tasks in front of a backlog that grows, and measures what a queued task takes.
+    Queued {
+        /// The sizes of the backlog.
+        #[arg(long, value_delimiter = ',', default_value = "10000,100000,1000000")]
+        sizes: Vec<u64>,
+    },
+    /// Runs the same tasks on one runtime, two, and more.
+    Scale {
+        /// The most runtimes.
+        #[arg(long, default_value_t = 4)]
+        runtimes: usize,
+        /// How many tasks.
+        #[arg(long, default_value_t = 200_000)]
+        tasks: u64,
     },
     /// Submits and runs tasks at the same time.
     Submit {
@@ -161,11 +216,29 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { store, command } = Arguments::parse();
+    let Arguments { store, json, svg, command } = Arguments::parse();
+    run(store, command, svg.as_deref()).await?;
+    if let Some(path) = json {
+        FIGURES.write(&path)?;
+    }
+    Ok(())
+}
+
+async fn run(store: StoreChoice, command: Command, svg: Option<&Path>) -> anyhow::Result<()> {
     match command {
-        Command::BurnDown { tasks, slots, stages } => {
-            load::burn_down(store, tasks, slots, stages).await
+        Command::BurnDown { tasks, slots, stages, ceiling: true } => {
+            versus::hand_written(tasks, slots, stages, By::Pool).await.map(|_| ())
         }
+        Command::BurnDown { tasks, slots, stages, ceiling: false } => {
+            load::burn_down(store, tasks, slots, stages).await.map(|_| ())
+        }
+        Command::VersusMemory { tasks, turns, slots, stages } => {
+            versus::memory(tasks, turns, slots, stages).await
+        }
+        Command::Latency { tasks, load } => latency::measure(store, tasks, load).await,
+        Command::Pipeline => sweep::pipelines(store, svg).await,
+        Command::Queued { sizes } => sweep::backlog(store, &sizes, svg).await,
+        Command::Scale { runtimes, tasks } => sweep::scale(store, runtimes, tasks, svg).await,
         Command::Submit { tasks, callers, batch, slots } => {
             let load = load::Submitting { tasks, callers, batch, slots };
             load::submit(store, load).await.map(|_| ())

@@ -2,8 +2,12 @@
 
 use std::{
     path::Path,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 
 /// Processor time this process has used so far, by the kernel's account.
 pub(crate) fn cpu_time() -> anyhow::Result<Duration> {
@@ -74,6 +78,7 @@ impl Stopwatch {
             cpu.as_secs_f64(),
             peak_memory_mib()?
         );
+        FIGURES.keep(what, rate, "per second");
         Ok(rate)
     }
 
@@ -81,4 +86,75 @@ impl Stopwatch {
     pub(crate) fn report(&self, what: &str, count: u64) -> anyhow::Result<()> {
         self.rate(what, count).map(|_| ())
     }
+}
+
+/// What a run found, for `--json` and for plots.
+#[derive(Debug, Default)]
+pub(crate) struct Figures(Mutex<Vec<Value>>);
+
+/// The figures of this run.
+pub(crate) static FIGURES: Figures = Figures(Mutex::new(Vec::new()));
+
+impl Figures {
+    /// Prints a figure and keeps it.
+    pub(crate) fn note(&self, what: &str, value: f64, unit: &str) {
+        println!("{what}: {} {unit}", short(value));
+        self.keep(what, value, unit);
+    }
+
+    pub(crate) fn keep(&self, what: &str, value: f64, unit: &str) {
+        let figure = json!({ "what": what, "value": value, "unit": unit });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(figure);
+    }
+
+    /// Writes everything that was found, with the machine it was found on.
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let figures = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let all = json!({
+            "artos": env!("CARGO_PKG_VERSION"),
+            "machine": machine()?,
+            "peak_memory_mib": peak_memory_mib()?,
+            "processor_seconds": cpu_time()?.as_secs_f64(),
+            "bytes_written": bytes_written()?,
+            "figures": figures,
+        });
+        std::fs::write(path, serde_json::to_vec_pretty(&all)?)?;
+        Ok(())
+    }
+}
+
+/// A number as one would say it.
+pub(crate) fn short(value: f64) -> String {
+    if value.abs() >= 100.0 { format!("{value:.0}") } else { format!("{value:.3}") }
+}
+
+/// The processor, the number of them, and the kernel.
+fn machine() -> anyhow::Result<String> {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo")?;
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    let cores = std::thread::available_parallelism()?;
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let model = model.trim_start_matches(['\t', ' ', ':']);
+    Ok(format!("{cores} x {model}, Linux {}", kernel.trim()))
+}
+
+/// Bytes this process had written to disks.
+fn bytes_written() -> anyhow::Result<u64> {
+    let io = std::fs::read_to_string("/proc/self/io")?;
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    Ok(line.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or(0))
+}
+
+/// The one in the middle.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// A bar that shows how much is done; nothing where nobody looks.
+pub(crate) fn bar(what: &str, count: u64) -> ProgressBar {
+    let bar = ProgressBar::new(count).with_message(String::from(what));
+    let template = "{msg} {wide_bar} {human_pos}/{human_len} {eta}";
+    bar.with_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()))
 }

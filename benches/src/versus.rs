@@ -1,15 +1,19 @@
-//! The sled store beside raw sled: the same bytes, groups and syncs, in turns in one run.
+//! The stores beside their ceilings, in turns in one run.
+
+use anyhow::ensure;
+use bytes::Bytes;
 
 use crate::{
     ceiling,
-    load::{self, Submitting},
+    load::{self, Noop, Submitting},
+    report::{FIGURES, Stopwatch, median},
     stores::StoreChoice,
 };
 
 /// Bytes that a no-op task of this benchmark takes in the store, once it is completed.
 const TASK_BYTES: usize = 400;
 
-/// Runs both in turns, and prints medians and ratios.
+/// The sled store beside raw sled: the same bytes, groups and syncs.
 pub(crate) async fn sled(tasks: u64, turns: usize, slots: usize) -> anyhow::Result<()> {
     let mut ceilings = Vec::new();
     let (mut completed, mut acknowledged, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
@@ -24,14 +28,78 @@ pub(crate) async fn sled(tasks: u64, turns: usize, slots: usize) -> anyhow::Resu
         ceilings.push(ceiling);
     }
     println!("medians of {turns}, with what is acknowledged outliving power cuts:");
-    println!("  ceiling, raw sled, an insert and an overwrite: {:.0} tasks/s", median(ceilings));
-    println!("  submitted, run and completed:                  {:.0} tasks/s", median(completed));
-    println!("  ratio of the two:                              {:.2}", median(ratios));
-    println!("  256 callers, one by one: {:.0} acknowledged/s", median(acknowledged));
+    println!("  ceiling, raw sled, an insert and an overwrite: {:.0} tasks/s", median(&ceilings));
+    println!("  submitted, run and completed:                  {:.0} tasks/s", median(&completed));
+    println!("  ratio of the two:                              {:.2}", median(&ratios));
+    println!("  256 callers, one by one: {:.0} acknowledged/s", median(&acknowledged));
     Ok(())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+/// The memory store beside a queue written by hand, in turns.
+pub(crate) async fn memory(
+    tasks: u64,
+    turns: usize,
+    slots: usize,
+    stages: usize,
+) -> anyhow::Result<()> {
+    let mut rates = [(); 4].map(|()| Vec::new());
+    let [ours, spawned, pooled, typed] = &mut rates;
+    for _ in 0..turns {
+        ours.push(load::burn_down(StoreChoice::Memory, tasks, slots, stages).await?);
+        spawned.push(hand_written(tasks, slots, stages, By::Spawning).await?);
+        pooled.push(hand_written(tasks, slots, stages, By::Pool).await?);
+        typed.push(hand_written(tasks, slots, stages, By::PoolWithJson).await?);
+    }
+    let [ours, spawned, pooled, typed] = rates.map(|rates| median(&rates));
+    println!(
+        "medians of {turns}, {tasks} tasks of {stages} stages, {slots} at a time, not durable:"
+    );
+    let note = |what: &str, rate: f64| {
+        FIGURES.note(what, rate, "tasks/s");
+        FIGURES.note(&format!("  artos in proportion to {what}"), ours / rate, "");
+    };
+    FIGURES.note("artos, memory store", ours, "tasks/s");
+    note("channel and map by hand, a tokio task for each", spawned);
+    note("channel and map by hand, a tokio task for each slot", pooled);
+    note("the same, with payloads read and written as JSON", typed);
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    Spawning,
+    Pool,
+    PoolWithJson,
+}
+
+/// Runs the queue that is written by hand; tasks per second.
+pub(crate) async fn hand_written(
+    tasks: u64,
+    slots: usize,
+    stages: usize,
+    by: By,
+) -> anyhow::Result<f64> {
+    let inputs = (0..tasks).map(|number| serde_json::to_vec(&Noop::new(number)).map(Bytes::from));
+    let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+    let filled = ceiling::memory::fill(inputs.into_iter());
+    let pass = move |payload: Bytes| {
+        if by != By::PoolWithJson {
+            return payload;
+        }
+        let task = serde_json::from_slice::<Noop>(&payload).ok();
+        serde_json::to_vec(&task).unwrap_or_default().into()
+    };
+    let watch = Stopwatch::start()?;
+    let (what, completed) = match by {
+        By::Spawning => {
+            ("a tokio task for each", ceiling::memory::run(filled, slots, stages, pass).await)
+        }
+        By::Pool | By::PoolWithJson => (
+            "a tokio task for each slot",
+            ceiling::memory::run_pool(filled, slots, stages, pass).await,
+        ),
+    };
+    ensure!(completed as u64 == tasks, "found {completed} completed tasks, expected {tasks}");
+    let json = if by == By::PoolWithJson { ", JSON" } else { "" };
+    watch.rate(&format!("ceiling, channel and map by hand, {what}{json}, {stages} stages"), tasks)
 }

@@ -204,7 +204,7 @@ impl<C: Clock> TaskStore for CustomStore<C> {
                 {
                     note(record, topics);
                     let payload = entry.checkpoint.as_ref().unwrap_or(&entry.input).clone();
-                    claims.tasks.push(Claimed { record: record.clone(), payload });
+                    claims.tasks.push(Claimed { record: Box::new(record.clone()), payload });
                 } else {
                     next_due = Some(next_due.map_or(record.run_at, |due| due.min(record.run_at)));
                 }

@@ -27,6 +27,7 @@ const LAYERS: &[Layer] = &[
     layer("notify", &["model", "sync"]),
     layer("store", &["model", "machine", "notify"]),
     layer("commit", &["store", "sync"]),
+    layer("signals", &["model", "submission"]),
     layer("spawn", &[]),
     layer("task", &[]),
     layer("pipeline", &["Name", "Stage", "StageContext", "StageError", "StageOptions", "task"]),

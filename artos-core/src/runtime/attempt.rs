@@ -1,6 +1,6 @@
 //! One attempt of one stage: running it behind guards, and deciding what its end means.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::running::{Execution, StopReason};
 use crate::{
     Random, StageContext, StageOptions,
-    model::{Checkpoint, FailureCause, Name, Outcome, Progress},
+    model::{Checkpoint, FailureCause, Name, Outcome},
     pipeline::{Ended, ErasedStage},
     retry::{self, Failed},
     stage_error::{Kind, message, shorten},
@@ -20,8 +20,7 @@ use crate::{
 pub(super) struct CurrentAttempt {
     /// The stage as the store has it: `None` before the first checkpoint.
     pub(super) stored_stage: Option<Name>,
-    pub(super) next: Option<(Name, Progress)>,
-    pub(super) options: Arc<StageOptions>,
+    pub(super) next: Option<Name>,
     pub(super) context: StageContext,
     pub(super) started: Instant,
     /// Whether the task's own deadline comes before the attempt's timeout.
@@ -46,25 +45,46 @@ pub(super) enum AttemptEnd {
 /// Runs a stage until it ends, panics, times out, or ignores a cancellation for too long.
 pub(super) async fn run(
     stage: &ErasedStage,
-    attempt: &CurrentAttempt,
+    context: &StageContext,
     execution: &Execution,
     payload: Bytes,
     cancel_grace: Duration,
 ) -> AttemptEnd {
     // The future is dropped after a panic and never polled again, so it cannot be seen broken.
-    let body = AssertUnwindSafe(stage.run(&attempt.context, payload)).catch_unwind();
+    let mut body = AssertUnwindSafe(stage.run(context, payload)).catch_unwind();
+    let ended = match futures::poll!(&mut body) {
+        std::task::Poll::Ready(ended) => ended,
+        // Only a stage that waits needs timers, and room for them.
+        std::task::Poll::Pending => {
+            let guarded = Box::pin(guarded(body, context, execution, cancel_grace));
+            match guarded.await {
+                Ok(ended) => ended,
+                Err(end) => return end,
+            }
+        }
+    };
+    match ended {
+        Ok(ended) => AttemptEnd::Stage(ended),
+        Err(panic) => AttemptEnd::Panicked(panic_message(panic.as_ref())),
+    }
+}
+
+/// Waits for a stage, but not for too long.
+async fn guarded<T>(
+    body: impl Future<Output = T>,
+    context: &StageContext,
+    execution: &Execution,
+    cancel_grace: Duration,
+) -> Result<T, AttemptEnd> {
     let ignored_cancellation = async {
-        execution.cancellation.cancelled().await;
+        execution.signals.stop_token().cancelled().await;
         tokio::time::sleep(cancel_grace).await;
     };
     tokio::select! {
         biased;
-        ended = body => match ended {
-            Ok(ended) => AttemptEnd::Stage(ended),
-            Err(panic) => AttemptEnd::Panicked(panic_message(panic.as_ref())),
-        },
-        () = tokio::time::sleep_until(attempt.deadline()) => AttemptEnd::TimedOut,
-        () = ignored_cancellation => AttemptEnd::Dropped,
+        ended = body => Ok(ended),
+        () = tokio::time::sleep_until(context.deadline()) => Err(AttemptEnd::TimedOut),
+        () = ignored_cancellation => Err(AttemptEnd::Dropped),
     }
 }
 
@@ -74,11 +94,12 @@ pub(super) async fn run(
 /// says so.
 pub(super) fn conclude(
     attempt: &CurrentAttempt,
+    options: &StageOptions,
     end: AttemptEnd,
     stop: Option<StopReason>,
     random: &Random,
 ) -> Option<Outcome> {
-    let decide = AssertUnwindSafe(|| decide(attempt, end, stop, random));
+    let decide = AssertUnwindSafe(|| decide(attempt, options, end, stop, random));
     std::panic::catch_unwind(decide).unwrap_or_else(|panic| {
         let text = panic_message(panic.as_ref());
         let message = shorten(format!("the retry policy or the error's text panicked: {text}"));
@@ -89,6 +110,7 @@ pub(super) fn conclude(
 
 fn decide(
     attempt: &CurrentAttempt,
+    options: &StageOptions,
     end: AttemptEnd,
     stop: Option<StopReason>,
     random: &Random,
@@ -96,15 +118,15 @@ fn decide(
     if stop == Some(StopReason::LeaseLost) {
         return None;
     }
-    let (record, options) = (attempt.context.record(), attempt.options.as_ref());
-    let ran_for = attempt.started.elapsed();
+    let record = attempt.context.record();
+    let ran_for = || attempt.started.elapsed();
     let failed = match end {
         AttemptEnd::Stage(Ended::Output(output)) if output.len() <= PAYLOAD_BYTES_MAX => {
             return Some(succeeded(attempt, output));
         }
         AttemptEnd::Stage(Ended::Error(error)) => match (error.into_kind(), stop) {
             (Kind::Snooze { delay }, _) => {
-                return Some(retry::after_snooze(record, options, delay, ran_for));
+                return Some(retry::after_snooze(record, options, delay, ran_for()));
             }
             (Kind::Cancelled | Kind::Retry { .. }, Some(StopReason::Shutdown)) => {
                 return Some(retry::after_interrupt(record, options));
@@ -136,7 +158,7 @@ fn decide(
             Failed::new(FailureCause::Timeout, message)
         }
     };
-    Some(retry::after_failure(record, options, failed, random.fraction(), ran_for))
+    Some(retry::after_failure(record, options, failed, random.fraction(), ran_for()))
 }
 
 /// Describes payloads that cannot be read or kept.
@@ -166,11 +188,11 @@ fn unusable(attempt: &CurrentAttempt, ended: Ended) -> Failed {
 fn succeeded(attempt: &CurrentAttempt, output: Bytes) -> Outcome {
     match &attempt.next {
         None => Outcome::Complete { output },
-        Some((stage, progress)) => Outcome::Advance(Checkpoint {
+        Some(stage) => Outcome::Advance(Checkpoint {
             from: attempt.stored_stage.clone(),
             stage: stage.clone(),
             payload: output,
-            progress: progress.clone(),
+            progress: attempt.context.progress_at_next(stage.clone()),
         }),
     }
 }

@@ -12,12 +12,12 @@ use super::{
     health::Board,
     heartbeat,
     options::Options,
+    pool::Pool,
     pruner,
     queue::Queue,
     registry::{Registration, Registry, check_name},
     rescuer,
     running::Running,
-    slots::Slots,
     worker,
 };
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     commit::Committer,
     error::{StartError, StartProblem},
     model::{Retention, TaskRecord, TaskState},
+    signals::SignalHub,
     store::TaskStore,
     submission::Ids,
     task::DEFAULT_QUEUE,
@@ -211,7 +212,8 @@ impl RuntimeBuilder {
 
     fn launch(self, registry: Registry) -> Runtime {
         let board = Arc::new(Board::default());
-        let running = Arc::new(Running::default());
+        let slots = self.queues.iter().map(|queue| queue.concurrency);
+        let running = Arc::new(Running::new(slots));
         let counted = Arc::clone(&running);
         board.count_running_by(move || counted.len());
         let (settles, settling) = Committer::new(Settles {
@@ -219,6 +221,7 @@ impl RuntimeBuilder {
             options: self.options.clone(),
             duty: board.duty(String::from("settle")),
         });
+        let signals = Arc::new(SignalHub { reports_arrived: Notify::new(), ids: self.ids.clone() });
         let engine = Arc::new(Engine {
             client: Client::with_ids(Arc::clone(&self.store), self.ids.clone()),
             store: self.store,
@@ -227,7 +230,8 @@ impl RuntimeBuilder {
             options: self.options,
             ids: self.ids,
             running,
-            reports_arrived: Arc::new(Notify::new()),
+            pool: Pool::default(),
+            signals,
             board,
             settles,
             stop: CancellationToken::new(),
@@ -242,11 +246,10 @@ impl RuntimeBuilder {
         engine.start_duty("heartbeat", &engine.duties, heartbeat::run);
         engine.start_duty("rescue", &engine.duties, rescuer::run);
         engine.start_duty("prune", &engine.duties, pruner::run);
-        for queue in self.queues {
-            let slots = Slots::new(queue.concurrency);
+        for (number, queue) in self.queues.into_iter().enumerate() {
             let name = queue.name.clone();
             engine.start_duty(&name, &engine.workers, move |engine| {
-                worker::run(engine, queue.clone(), slots.clone())
+                worker::run(engine, queue.clone(), number)
             });
         }
         Runtime::new(engine)

@@ -2,22 +2,25 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use futures::{FutureExt, future::BoxFuture};
-use tokio::sync::Notify;
+use futures::FutureExt;
+use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     backoff::OutageBackoff,
     ends::Ends,
+    executor::Ending,
     health::{Board, Duty},
     options::Options,
+    pool::Pool,
     registry::Registry,
     running::Running,
 };
 use crate::{
     Client,
-    commit::{Commit, Committer},
+    commit::{Commit, Committer, Entry},
     model::Settlement,
+    signals::SignalHub,
     store::{self, Settled, StoreError, StoreResult, TaskStore},
     submission::Ids,
 };
@@ -31,7 +34,8 @@ pub(crate) struct Engine {
     pub(super) options: Options,
     pub(super) ids: Ids,
     pub(super) running: Arc<Running>,
-    pub(super) reports_arrived: Arc<Notify>,
+    pub(super) pool: Pool,
+    pub(super) signals: Arc<SignalHub>,
     pub(super) board: Arc<Board>,
     pub(super) settles: Committer<Settles>,
     /// No further claims.
@@ -67,16 +71,15 @@ impl Engine {
         });
     }
 
-    /// Runs an execution beside the others, until it is over or the runtime is dropped.
-    pub(super) fn start_execution<Fut>(self: &Arc<Self>, execution: impl FnOnce(Arc<Self>) -> Fut)
+    /// Runs what an execution left to do, until it is over or the runtime is dropped.
+    pub(super) fn start_beside<Fut>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> Fut)
     where
         Fut: Future<Output = ()> + Send + 'static,
     {
         let kill = self.kill.clone();
-        // It is some kilobytes large, and would be moved about ten times on its way into tokio.
-        let execution = Box::pin(execution(Arc::clone(self)));
+        let work = work(Arc::clone(self));
         self.duties.spawn(async move {
-            kill.run_until_cancelled(execution).await;
+            kill.run_until_cancelled(work).await;
         });
     }
 
@@ -89,34 +92,69 @@ impl Engine {
         call_store(&self.options, duty, call).await
     }
 
-    /// Reports the end of an attempt, together with whatever else ended meanwhile.
+    /// Reports how an attempt ended, together with whatever else ended meanwhile; the settlement
+    /// comes back with the answer.
     ///
     /// Waits out an unavailable store while `worth_it` says so. Each settlement repeats by itself,
     /// so that one the store cannot take now does not hold up the others.
     pub(super) async fn settle(
         &self,
-        settlement: &Settlement,
+        settlement: Settlement,
         worth_it: impl Fn() -> bool + Send,
-    ) -> StoreResult<Settled> {
-        let gone = || StoreError::unavailable("the runtime was dropped");
+    ) -> StoreResult<(Settled, Settlement)> {
+        match self.try_settle(settlement).await? {
+            Ok(settled) => Ok(settled),
+            Err(refused) => self.settle_again(refused, worth_it).await,
+        }
+    }
+
+    /// Reports how an attempt ended, once.
+    async fn try_settle(
+        &self,
+        settlement: Settlement,
+    ) -> StoreResult<Result<(Settled, Settlement), Refused>> {
+        if let Some(alone) = self.settles.alone() {
+            let replies = alone.commit(std::slice::from_ref(&settlement)).await;
+            let first = replies.and_then(|replies| replies.into_iter().next().ok_or_else(dropped));
+            return Ok(match first {
+                Ok(settled) => Ok((settled, settlement)),
+                Err(error) => Err(Refused { settlement, error: Arc::new(error) }),
+            });
+        }
+        let (waiter, answer) = oneshot::channel();
+        let sent = self.settles.commit([settlement], Settling::Asked(waiter));
+        sent.map_err(|_| dropped())?;
+        answer.await.map_err(|_| dropped())
+    }
+
+    /// Repeats a settlement that was refused, if that is of use.
+    pub(super) async fn settle_again(
+        &self,
+        mut refused: Refused,
+        worth_it: impl Fn() -> bool + Send,
+    ) -> StoreResult<(Settled, Settlement)> {
         let mut backoff = OutageBackoff::new();
         loop {
+            let Refused { settlement, error } = refused;
+            if !error.is_transient() || !worth_it() {
+                return Err(Arc::into_inner(error).unwrap_or_else(dropped));
+            }
+            let outcome = settlement.outcome.kind();
+            let task_id = settlement.lease.task_id;
+            tracing::warn!(%error, %task_id, %outcome, "settling failed; trying again");
+            drop(error);
+            tokio::time::sleep(backoff.next(&self.ids.random)).await;
             // Safe to repeat: a settlement that was applied is answered with the task's state.
-            let replies = self.settles.commit(vec![settlement.clone()]).await;
-            match replies.map_err(|_| gone())? {
-                Ok(replies) => return replies.into_iter().next().ok_or_else(gone),
-                Err(error) if error.is_transient() && worth_it() => {
-                    let outcome = settlement.outcome.kind();
-                    let task_id = settlement.lease.task_id;
-                    tracing::warn!(%error, %task_id, %outcome, "settling failed; trying again");
-                    tokio::time::sleep(backoff.next(&self.ids.random)).await;
-                }
-                Err(error) => {
-                    return Err(Arc::into_inner(error).unwrap_or_else(gone));
-                }
+            match self.try_settle(settlement).await? {
+                Ok(settled) => return Ok(settled),
+                Err(again) => refused = again,
             }
         }
     }
+}
+
+fn dropped() -> StoreError {
+    StoreError::unavailable("the runtime was dropped")
 }
 
 async fn call_store<T>(
@@ -141,26 +179,82 @@ pub(crate) struct Settles {
     pub(super) duty: Arc<Duty>,
 }
 
+/// A settlement that the store did not take.
+pub(crate) struct Refused {
+    pub(super) settlement: Settlement,
+    pub(super) error: Arc<StoreError>,
+}
+
+/// Who hears what became of a settlement.
+pub(crate) enum Settling {
+    /// An execution that goes on, or repeats what failed.
+    Asked(oneshot::Sender<Result<(Settled, Settlement), Refused>>),
+    /// Nobody: the execution has nothing left to do but to leave the books.
+    Ending(Ending),
+}
+
 impl Commit for Settles {
     type Item = Settlement;
     type Reply = Settled;
+    type Waiter = Settling;
 
     // Thousands of tasks that end during an outage knock together, not one by one.
     const PAUSE: Duration = Duration::from_millis(100);
 
-    fn commit<'a>(&'a self, group: &'a [Settlement]) -> BoxFuture<'a, StoreResult<Vec<Settled>>> {
-        Box::pin(async move {
-            let result = call_store(&self.options, &self.duty, self.store.settle(group)).await;
-            if result.as_ref().is_err_and(|error| !error.is_transient()) {
-                // It will not be tried again, so nothing is waiting for the store any more.
-                self.duty.idle();
-            }
-            result
-        })
+    async fn commit(&self, group: &[Settlement]) -> StoreResult<Vec<Settled>> {
+        let call = self.store.as_ref().settle(group);
+        let result = call_store(&self.options, &self.duty, call).await;
+        if result.as_ref().is_err_and(|error| !error.is_transient()) {
+            // It will not be tried again, so nothing is waiting for the store any more.
+            self.duty.idle();
+        }
+        result
     }
 
     fn bytes(item: &Settlement) -> usize {
         item.outcome.payload().map_or(0, bytes::Bytes::len)
             + item.follow_ups.iter().map(|task| task.input.len()).sum::<usize>()
+    }
+
+    fn is_awaited(waiter: &Settling) -> bool {
+        match waiter {
+            Settling::Asked(asker) => !asker.is_closed(),
+            Settling::Ending(_) => true,
+        }
+    }
+
+    fn accepted(
+        &self,
+        entries: impl Iterator<Item = Entry<Settling>>,
+        settlements: impl Iterator<Item = Settlement>,
+        replies: Vec<Settled>,
+    ) {
+        let mut ended = Vec::with_capacity(replies.len());
+        for ((entry, settlement), reply) in entries.zip(settlements).zip(replies) {
+            match entry.waiter {
+                Settling::Asked(asker) => {
+                    let _ = asker.send(Ok((reply, settlement)));
+                }
+                Settling::Ending(ending) => {
+                    ending.note(settlement.outcome.kind(), reply);
+                    ended.push(ending);
+                }
+            }
+        }
+        Ending::finish(ended);
+    }
+
+    fn refused(&self, waiter: Settling, items: Vec<Settlement>, error: Arc<StoreError>) {
+        for settlement in items {
+            let refused = Refused { settlement, error: Arc::clone(&error) };
+            match waiter {
+                Settling::Asked(asker) => {
+                    let _ = asker.send(Err(refused));
+                }
+                Settling::Ending(ending) => ending.repeat(refused),
+            }
+            // A settlement is handed in alone.
+            return;
+        }
     }
 }

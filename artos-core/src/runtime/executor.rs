@@ -8,30 +8,76 @@ use tracing::Instrument;
 
 use super::{
     attempt::{self, AttemptEnd, CurrentAttempt},
-    engine::Engine,
+    engine::{Engine, Refused, Settling},
+    pool::TURN,
     registry::Place,
     running::{Execution, StopReason},
 };
 use crate::{
     StageContext,
     model::{
-        Name, NewTask, Outcome, OutcomeKind, Progress, Settlement, TaskRecord, TaskState, Timestamp,
+        Checkpoint, Name, NewTask, Outcome, OutcomeKind, Settlement, TaskRecord, TaskState,
+        Timestamp,
     },
     retry,
     stage_context::Attempt,
-    store::{Claimed, Settled},
+    store::{Claimed, Settled, StoreError},
 };
 
 /// Takes an execution off the books when it is over, however it ends: settled, panicked or killed.
-struct Finish<'a> {
-    engine: &'a Engine,
-    execution: &'a Execution,
+pub(crate) struct Ending {
+    engine: Arc<Engine>,
+    execution: Arc<Execution>,
+    /// Somebody else has seen to it, or will.
+    seen_to: bool,
 }
 
-impl Drop for Finish<'_> {
+impl Ending {
+    const fn new(engine: Arc<Engine>, execution: Arc<Execution>) -> Self {
+        Self { engine, execution, seen_to: false }
+    }
+
+    /// Says how a task was settled.
+    pub(super) fn note(&self, outcome: OutcomeKind, settled: Settled) {
+        let execution = &self.execution;
+        match settled {
+            Settled::Applied(state) => {
+                tracing::debug!(task_id = %execution.lease.task_id, kind = %execution.kind,
+                    %outcome, %state, "attempt settled");
+            }
+            Settled::Stale => note_stale(execution, outcome),
+        }
+    }
+
+    /// Takes executions off the books that were settled together.
+    pub(super) fn finish(mut ended: Vec<Self>) {
+        // All of them are of one runtime: a committer belongs to one.
+        if let Some(first) = ended.first() {
+            let running = Arc::clone(&first.engine.running);
+            running.remove(ended.iter().map(|ending| ending.execution.as_ref()));
+        }
+        ended.iter_mut().for_each(|ending| ending.seen_to = true);
+    }
+
+    /// Goes on with a settlement that the store did not take.
+    pub(super) fn repeat(self, refused: Refused) {
+        let engine = Arc::clone(&self.engine);
+        engine.start_beside(|engine| async move {
+            let execution = Arc::clone(&self.execution);
+            let outcome = refused.settlement.outcome.kind();
+            match engine.settle_again(refused, worth_it(&execution)).await {
+                Ok((settled, _)) => self.note(outcome, settled),
+                Err(error) => note_unsettled(&engine, &execution, outcome, &error),
+            }
+        });
+    }
+}
+
+impl Drop for Ending {
     fn drop(&mut self) {
-        self.engine.running.remove(self.execution.lease);
-        self.execution.release_slot();
+        if !self.seen_to {
+            self.engine.running.remove([self.execution.as_ref()].into_iter());
+        }
     }
 }
 
@@ -46,65 +92,72 @@ enum Attempted {
 }
 
 /// Runs a claimed task to its settlement, then frees its slot.
-pub(super) async fn run(engine: Arc<Engine>, claimed: Claimed, execution: Arc<Execution>) {
-    let finish = Finish { engine: &engine, execution: &execution };
-    let Claimed { record, payload } = claimed;
-    let claimed_at = (record.updated_at, Instant::now());
-    let mut task = ClaimedTask { claimed_at, record, payload };
+pub(super) async fn run(engine: Arc<Engine>, claimed: ClaimedTask, execution: Arc<Execution>) {
+    let mut ending = Ending::new(engine, execution);
+    let mut task = claimed;
     loop {
-        let (outcome, follow_ups) = match task.run_stage(&engine, &execution).await {
+        let (engine, execution) = (&ending.engine, &ending.execution);
+        let (back, attempted) = task.run_stage(engine, execution).await;
+        task = back;
+        let (outcome, mut follow_ups) = match attempted {
             Attempted::Settle(outcome, follow_ups) => (outcome, follow_ups),
             Attempted::Lost => {
-                note_lost(&engine, &execution);
+                note_lost(engine, execution);
                 return;
             }
             Attempted::TakenOver => {
-                std::mem::forget(finish);
+                ending.seen_to = true;
                 return;
             }
         };
-        let checkpoint = match &outcome {
-            Outcome::Advance(checkpoint) => {
-                Some((checkpoint.stage.clone(), checkpoint.payload.clone()))
+        let lease = execution.lease;
+        if !matches!(outcome, Outcome::Advance(_)) {
+            // Nothing is left to do here, so nothing has to wake up for the answer.
+            if !engine.settles.answers_at_once() {
+                execution.settling(&engine.running);
             }
-            _ => {
-                execution.settling();
-                None
+            follow_ups = with_ends(engine, &task.record, outcome.kind(), follow_ups);
+            let engine = Arc::clone(engine);
+            let settlement = Settlement { lease, outcome, follow_ups };
+            if let Err((_, Settling::Ending(ending))) =
+                engine.settles.commit([settlement], Settling::Ending(ending))
+            {
+                note_lost(&engine, &ending.execution);
             }
-        };
-        let kind = outcome.kind();
-        let follow_ups = with_ends(&engine, &task.record, kind, follow_ups);
-        let settled = settle(&engine, &execution, outcome, follow_ups).await;
-        match (settled, checkpoint) {
-            (Some(Settled::Applied(TaskState::Running)), Some((stage, payload))) => {
+            return;
+        }
+        match settle(engine, execution, outcome, follow_ups).await {
+            Some((Settled::Applied(TaskState::Running), Outcome::Advance(checkpoint))) => {
+                let Checkpoint { stage, payload, .. } = checkpoint;
                 // Said only once the store has answered: whoever reads it may rely on it.
-                tracing::debug!(task_id = %task.record.id, kind = %task.record.kind,
+                tracing::debug!(task_id = %lease.task_id, kind = %execution.kind,
                     next_stage = %stage, "checkpoint recorded");
                 task.advance(stage, payload);
             }
-            (Some(Settled::Applied(state)), _) => {
-                tracing::debug!(task_id = %task.record.id, kind = %task.record.kind,
-                    outcome = %kind, %state, "attempt settled");
+            Some((Settled::Applied(state), _)) => {
+                tracing::debug!(task_id = %lease.task_id, kind = %execution.kind,
+                    outcome = %OutcomeKind::Advance, %state, "attempt settled");
                 return;
             }
-            _ => return,
+            Some((Settled::Stale, _)) | None => return,
         }
     }
 }
 
 /// Gives a task back that was claimed while the runtime was told to stop.
 pub(super) async fn hand_back(engine: Arc<Engine>, execution: Arc<Execution>) {
-    let _finish = Finish { engine: &engine, execution: &execution };
-    settle(&engine, &execution, Outcome::Interrupt, Vec::new()).await;
+    let ending = Ending::new(engine, execution);
+    settle(&ending.engine, &ending.execution, Outcome::Interrupt, Vec::new()).await;
 }
 
 /// Ends an attempt whose future does not yield: its stage is left behind, its slot is freed.
 pub(super) async fn abandon(
     engine: Arc<Engine>,
     execution: Arc<Execution>,
-    attempt: Arc<CurrentAttempt>,
+    attempt: CurrentAttempt,
 ) {
-    let _finish = Finish { engine: &engine, execution: &execution };
+    let ending = Ending::new(engine, execution);
+    let (engine, execution) = (&ending.engine, &ending.execution);
     tracing::error!(
         task_id = %execution.lease.task_id,
         kind = %execution.kind,
@@ -114,9 +167,13 @@ pub(super) async fn abandon(
     );
     let stop = execution.stop_reason();
     let end = if stop.is_some() { AttemptEnd::Dropped } else { AttemptEnd::TimedOut };
-    if let Some(outcome) = attempt::conclude(&attempt, end, stop, &engine.ids.random) {
-        let follow_ups = with_ends(&engine, attempt.context.record(), outcome.kind(), Vec::new());
-        settle(&engine, &execution, outcome, follow_ups).await;
+    let Ok(place) = engine.registry.place(attempt.context.record()) else {
+        return;
+    };
+    let options = &place.stage.options;
+    if let Some(outcome) = attempt::conclude(&attempt, options, end, stop, &engine.ids.random) {
+        let follow_ups = with_ends(engine, attempt.context.record(), outcome.kind(), Vec::new());
+        settle(engine, execution, outcome, follow_ups).await;
     }
 }
 
@@ -136,26 +193,42 @@ async fn settle(
     execution: &Execution,
     outcome: Outcome,
     follow_ups: Vec<NewTask>,
-) -> Option<Settled> {
-    let (lease, kind) = (execution.lease, outcome.kind());
-    let settlement = Settlement { lease, outcome, follow_ups };
-    // Once the lease is lost the store could only refuse.
-    let worth_it = || execution.stop_reason() != Some(StopReason::LeaseLost);
-    match engine.settle(&settlement, worth_it).await {
-        Ok(settled) => {
+) -> Option<(Settled, Outcome)> {
+    let kind = outcome.kind();
+    let settlement = Settlement { lease: execution.lease, outcome, follow_ups };
+    match engine.settle(settlement, worth_it(execution)).await {
+        Ok((settled, settlement)) => {
             if settled == Settled::Stale {
-                tracing::warn!(task_id = %lease.task_id, epoch = %lease.epoch, outcome = %kind,
-                    "the lease was lost before the attempt was settled; its result is dropped");
+                note_stale(execution, kind);
             }
-            Some(settled)
+            Some((settled, settlement.outcome))
         }
         Err(error) => {
-            tracing::error!(%error, task_id = %lease.task_id, outcome = %kind,
-                "the attempt could not be settled; the task comes back when its lease lapses");
-            note_lost(engine, execution);
+            note_unsettled(engine, execution, kind, &error);
             None
         }
     }
+}
+
+/// Says whether a settlement is worth repeating: once the lease is lost the store could only refuse.
+fn worth_it(execution: &Execution) -> impl Fn() -> bool + Send {
+    || execution.stop_reason() != Some(StopReason::LeaseLost)
+}
+
+fn note_stale(execution: &Execution, outcome: OutcomeKind) {
+    tracing::warn!(task_id = %execution.lease.task_id, epoch = %execution.lease.epoch,
+        %outcome, "the lease was lost before the attempt was settled; its result is dropped");
+}
+
+fn note_unsettled(
+    engine: &Engine,
+    execution: &Execution,
+    outcome: OutcomeKind,
+    error: &StoreError,
+) {
+    tracing::error!(%error, task_id = %execution.lease.task_id, %outcome,
+        "the attempt could not be settled; the task comes back when its lease lapses");
+    note_lost(engine, execution);
 }
 
 /// Remembers a task for the error of a shutdown; at other times nobody asks.
@@ -166,102 +239,82 @@ fn note_lost(engine: &Engine, execution: &Execution) {
 }
 
 /// A claimed task on its way through the pipeline.
-struct ClaimedTask {
+pub(super) struct ClaimedTask {
     /// The record, kept in step with the store's by each checkpoint.
-    record: TaskRecord,
+    record: Box<TaskRecord>,
     payload: Bytes,
     /// The store's time and ours at the claim: the difference carries one to the other.
     claimed_at: (Timestamp, Instant),
+    /// When the last stage started; a thread is not kept for long without a break.
+    turn: Instant,
 }
 
 impl ClaimedTask {
-    /// Runs the stage the task is at.
-    async fn run_stage(&mut self, engine: &Engine, execution: &Arc<Execution>) -> Attempted {
-        let (stamp, instant) = self.claimed_at;
-        self.record.updated_at = stamp + instant.elapsed();
+    pub(super) fn new(claimed: Claimed, now: Instant) -> Self {
+        let Claimed { record, payload } = claimed;
+        Self { claimed_at: (record.updated_at, now), record, payload, turn: now }
+    }
+
+    /// Runs the stage the task is at, and returns the task with what became of the attempt.
+    async fn run_stage(mut self, engine: &Engine, execution: &Arc<Execution>) -> (Self, Attempted) {
+        let mut now = Instant::now();
+        if now.saturating_duration_since(self.turn) > TURN && self.record.stage.is_some() {
+            tokio::task::yield_now().await;
+            now = Instant::now();
+        }
+        let (stamp, claimed) = self.claimed_at;
+        self.record.updated_at = stamp + now.saturating_duration_since(claimed);
         let place = match engine.registry.place(&self.record) {
             Ok(place) => place,
             Err(outcome) => {
                 tracing::warn!(task_id = %self.record.id, kind = %self.record.kind,
                     stage = self.record.stage.as_deref(), outcome = %outcome.kind(),
                     "no pipeline here can run this task");
-                return Attempted::Settle(*outcome, Vec::new());
+                return (self, Attempted::Settle(*outcome, Vec::new()));
             }
         };
-        if let Some(outcome) = retry::before_attempt(&self.record, &place.stage.options) {
-            return Attempted::Settle(outcome, Vec::new());
+        let options = &place.stage.options;
+        if let Some(outcome) = retry::before_attempt(&self.record, options) {
+            return (self, Attempted::Settle(outcome, Vec::new()));
         }
         match execution.stop_reason() {
-            Some(StopReason::LeaseLost) => return Attempted::Lost,
+            Some(StopReason::LeaseLost) => return (self, Attempted::Lost),
             Some(StopReason::Shutdown) => {
-                let outcome = retry::after_interrupt(&self.record, &place.stage.options);
-                return Attempted::Settle(outcome, Vec::new());
+                let outcome = retry::after_interrupt(&self.record, options);
+                return (self, Attempted::Settle(outcome, Vec::new()));
             }
             Some(StopReason::CancelRequested) | None => {}
         }
-        let attempt = Arc::new(self.attempt(engine, execution, &place));
-        execution.begin(Arc::clone(&attempt));
-        let span = tracing::info_span!("stage", task_id = %self.record.id, kind = %self.record.kind,
-            stage = %place.stage.name, attempt = self.record.attempt);
+        let Self { record, payload, claimed_at, .. } = self;
+        let attempt = attempt(record, execution, &place, now);
+        let context = attempt.context.clone();
+        let span = tracing::info_span!("stage", task_id = %context.task_id(),
+            kind = %context.kind(), stage = %context.stage(), attempt = context.attempt());
         span.in_scope(|| tracing::debug!(epoch = %execution.lease.epoch, "stage started"));
-        let payload = std::mem::take(&mut self.payload);
+        execution.begin(attempt);
         let grace = engine.options.cancel_grace;
         let end =
-            attempt::run(place.stage, &attempt, execution, payload, grace).instrument(span).await;
-        if execution.end().is_none() {
-            return Attempted::TakenOver;
-        }
-        let stop = execution.stop_reason();
-        let Some(outcome) = attempt::conclude(&attempt, end, stop, &engine.ids.random) else {
-            return Attempted::Lost;
+            attempt::run(place.stage, &context, execution, payload, grace).instrument(span).await;
+        let ended = execution.end();
+        let attempted = match &ended {
+            None => Attempted::TakenOver,
+            Some(attempt) => {
+                let (stop, random) = (execution.stop_reason(), &engine.ids.random);
+                match attempt::conclude(attempt, options, end, stop, random) {
+                    None => Attempted::Lost,
+                    // Follow-up tasks belong to a success: an attempt that did not succeed has
+                    // none.
+                    Some(outcome @ (Outcome::Advance(_) | Outcome::Complete { .. })) => {
+                        Attempted::Settle(outcome, context.take_follow_ups())
+                    }
+                    Some(outcome) => Attempted::Settle(outcome, Vec::new()),
+                }
+            }
         };
-        // Follow-up tasks belong to a success: an attempt that did not succeed has none.
-        let follow_ups = match &outcome {
-            Outcome::Advance(_) | Outcome::Complete { .. } => attempt.context.take_follow_ups(),
-            _ => Vec::new(),
-        };
-        Attempted::Settle(outcome, follow_ups)
-    }
-
-    fn attempt(&self, engine: &Engine, execution: &Execution, place: &Place<'_>) -> CurrentAttempt {
-        let now = Instant::now();
-        let record = TaskRecord { stage: Some(place.stage.name.clone()), ..self.record.clone() };
-        let timeout = place.stage.options.attempt_timeout;
-        let lifetime = record.expires_at.map(|at| at.since(record.updated_at));
-        let expires = lifetime.is_some_and(|lifetime| lifetime <= timeout);
-        let time_left = lifetime.map_or(timeout, |lifetime| lifetime.min(timeout));
-        let next = place.next.map(|next| {
-            let progress = Progress {
-                stage: next.name.clone(),
-                stage_number: place.number + 1,
-                stage_count: place.count,
-                percent: 0,
-                message: String::new(),
-                updated_at: record.updated_at,
-            };
-            (next.name.clone(), progress)
-        });
-        let context = StageContext::new(Attempt {
-            record,
-            stage: place.stage.name.clone(),
-            stage_number: place.number,
-            stage_count: place.count,
-            // Too far to add means that there is no deadline worth the name.
-            deadline: now.checked_add(time_left).unwrap_or_else(|| now + FAR),
-            stop: execution.cancellation.clone(),
-            cancellation: OnceLock::new(),
-            reports: Arc::clone(&execution.reports),
-            ids: engine.ids.clone(),
-            follow_ups: std::sync::Mutex::default(),
-        });
-        CurrentAttempt {
-            stored_stage: self.record.stage.clone(),
-            next,
-            options: Arc::clone(&place.stage.options),
-            context,
-            started: now,
-            expires,
-        }
+        let stored_stage = ended.and_then(|attempt| attempt.stored_stage);
+        let mut record = context.into_record();
+        record.stage = stored_stage;
+        (Self { record, payload: Bytes::new(), claimed_at, turn: now }, attempted)
     }
 
     /// Moves on to the next stage, as the machine did with the store's record.
@@ -273,6 +326,37 @@ impl ClaimedTask {
         self.record.interrupts = 0;
         self.record.failure = None;
         self.payload = payload;
+    }
+}
+
+fn attempt(
+    mut record: Box<TaskRecord>,
+    execution: &Arc<Execution>,
+    place: &Place<'_>,
+    now: Instant,
+) -> CurrentAttempt {
+    let stored_stage = record.stage.replace(place.stage.name.clone());
+    let timeout = place.stage.options.attempt_timeout;
+    let lifetime = record.expires_at.map(|at| at.since(record.updated_at));
+    let expires = lifetime.is_some_and(|lifetime| lifetime <= timeout);
+    let time_left = lifetime.map_or(timeout, |lifetime| lifetime.min(timeout));
+    let context = StageContext::new(Attempt {
+        record,
+        stage: place.stage.name.clone(),
+        stage_number: place.number,
+        stage_count: place.count,
+        // Too far to add means that there is no deadline worth the name.
+        deadline: now.checked_add(time_left).unwrap_or_else(|| now + FAR),
+        signals: Arc::<Execution>::clone(execution),
+        cancellation: OnceLock::new(),
+        follow_ups: std::sync::Mutex::default(),
+    });
+    CurrentAttempt {
+        stored_stage,
+        next: place.next.map(|next| next.name.clone()),
+        context,
+        started: now,
+        expires,
     }
 }
 

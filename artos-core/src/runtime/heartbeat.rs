@@ -41,7 +41,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
             biased;
             () = tokio::time::sleep_until(next_full) => Round::All,
             () = cancellations.changed() => Round::Hint,
-            () = engine.reports_arrived.notified() => Round::Reports,
+            () = engine.signals.reports_arrived.notified() => Round::Reports,
         };
         if round != Round::All {
             // A stage may report thousands of times a second; the store hears a few of them.
@@ -69,7 +69,7 @@ async fn beat(engine: &Engine, duty: &Duty, executions: &[Arc<Execution>], round
     let mut beats = Vec::with_capacity(executions.len());
     let mut beating = Vec::with_capacity(executions.len());
     for execution in executions {
-        let progress = execution.reports.take();
+        let progress = execution.signals.take_report();
         if round != Round::Reports || progress.is_some() {
             beats.push(Beat { lease: execution.lease, progress });
             beating.push(execution);
@@ -80,14 +80,14 @@ async fn beat(engine: &Engine, duty: &Duty, executions: &[Arc<Execution>], round
     }
     let lease = engine.options.lease;
     let sent = Instant::now();
-    let mut answer = engine.call(duty, engine.store.heartbeat(lease, &beats)).await;
+    let mut answer = engine.call(duty, engine.store.as_ref().heartbeat(lease, &beats)).await;
     if let Err(error) = &answer
         && !error.is_transient()
     {
         // The leases matter more than whatever report the store cannot take.
         tracing::error!(%error, "heartbeats were refused; trying without progress");
         beats.iter_mut().for_each(|beat| beat.progress = None);
-        answer = engine.call(duty, engine.store.heartbeat(lease, &beats)).await;
+        answer = engine.call(duty, engine.store.as_ref().heartbeat(lease, &beats)).await;
     }
     match answer {
         Ok(pulses) => {
@@ -106,7 +106,7 @@ async fn beat(engine: &Engine, duty: &Duty, executions: &[Arc<Execution>], round
             tracing::warn!(%error, tasks = beats.len(), "heartbeats failed; trying again");
             for (execution, beat) in beating.iter().zip(beats) {
                 if let Some(progress) = beat.progress {
-                    execution.reports.put_back(progress);
+                    execution.signals.put_back(progress);
                 }
             }
             let now = Instant::now();
@@ -133,7 +133,7 @@ fn end_overdue(engine: &Arc<Engine>) {
     let now = Instant::now();
     for execution in engine.running.all() {
         if let Some(attempt) = execution.end_overdue(now, engine.options.cancel_grace) {
-            engine.start_execution(|engine| executor::abandon(engine, execution, attempt));
+            engine.start_beside(|engine| executor::abandon(engine, execution, attempt));
         }
     }
 }

@@ -9,6 +9,7 @@ mod executor;
 mod health;
 mod heartbeat;
 mod options;
+mod pool;
 mod pruner;
 mod queue;
 mod registry;
@@ -162,6 +163,7 @@ impl Drop for Runtime {
         self.engine.board.draining.store(true, Ordering::SeqCst);
         self.engine.stop.cancel();
         self.engine.kill.cancel();
+        self.engine.pool.kill();
     }
 }
 

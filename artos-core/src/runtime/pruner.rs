@@ -19,7 +19,8 @@ pub(super) async fn run(engine: Arc<Engine>) {
             () = engine.stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        wait = match engine.call(&duty, engine.store.prune(&retention, PRUNE_LIMIT)).await {
+        wait = match engine.call(&duty, engine.store.as_ref().prune(&retention, PRUNE_LIMIT)).await
+        {
             Ok(pruned) => {
                 backoff.reset();
                 // A full batch means there is more; other callers get their turn in between.

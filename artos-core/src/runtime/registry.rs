@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::{
     Name,
     error::StartProblem,
@@ -21,7 +23,7 @@ pub(crate) struct Registration {
 /// The registered pipelines, checked.
 #[derive(Default)]
 pub(crate) struct Registry {
-    pipelines: HashMap<Name, Vec<ErasedStage>>,
+    pipelines: HashMap<Name, Vec<ErasedStage>, RandomState>,
 }
 
 /// A stage at its place in the pipeline.

@@ -18,7 +18,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
     let duty = engine.board.duty(String::from("rescue"));
     let mut backoff = OutageBackoff::new();
     loop {
-        let wait = match engine.call(&duty, engine.store.rescue(RESCUE_LIMIT)).await {
+        let wait = match engine.call(&duty, engine.store.as_ref().rescue(RESCUE_LIMIT)).await {
             Ok(rescued) => {
                 backoff.reset();
                 if !rescued.tasks.is_empty() {

@@ -4,12 +4,14 @@ use std::{collections::HashMap, time::Duration};
 
 use foldhash::fast::RandomState;
 use tokio::{sync::Notify, time::Instant};
-use tokio_util::sync::CancellationToken;
 
-use super::{attempt::CurrentAttempt, slots::Slot};
+use super::{
+    attempt::CurrentAttempt,
+    slots::{Freed, Hold, Slots},
+};
 use crate::{
     model::{Lease, Name, TaskId},
-    stage_context::Reports,
+    signals::{SignalHub, Signalled, Signals},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -28,8 +30,9 @@ pub(super) enum StopReason {
 pub(super) struct Execution {
     pub(super) lease: Lease,
     pub(super) kind: Name,
-    pub(super) cancellation: CancellationToken,
-    pub(super) reports: Arc<Reports>,
+    /// The number of the queue whose slot it takes.
+    queue: usize,
+    pub(super) signals: Signals,
     state: Mutex<ExecutionState>,
 }
 
@@ -39,8 +42,8 @@ struct ExecutionState {
     lease_until: Instant,
     /// The slot is held here, not by the stage's future, so that a stage which never yields can be
     /// left behind without taking its slot along.
-    slot: Option<Slot>,
-    current: Option<Arc<CurrentAttempt>>,
+    holds: Hold,
+    current: Option<CurrentAttempt>,
 }
 
 impl Execution {
@@ -48,18 +51,18 @@ impl Execution {
         lease: Lease,
         kind: Name,
         lease_until: Instant,
-        slot: Slot,
-        reports_arrived: Arc<Notify>,
+        queue: usize,
+        hub: &Arc<SignalHub>,
     ) -> Self {
         Self {
             lease,
             kind,
-            cancellation: CancellationToken::new(),
-            reports: Arc::new(Reports::new(reports_arrived)),
+            queue,
+            signals: Signals::new(Arc::clone(hub)),
             state: Mutex::new(ExecutionState {
                 stop: None,
                 lease_until,
-                slot: Some(slot),
+                holds: Hold::Slot,
                 current: None,
             }),
         }
@@ -80,7 +83,7 @@ impl Execution {
                 none => *none = Some((reason, Instant::now())),
             }
         }
-        self.cancellation.cancel();
+        self.signals.stop();
     }
 
     pub(super) fn stop_reason(&self) -> Option<StopReason> {
@@ -96,18 +99,18 @@ impl Execution {
     }
 
     /// Notes that an attempt begins.
-    pub(super) fn begin(&self, attempt: Arc<CurrentAttempt>) {
+    pub(super) fn begin(&self, attempt: CurrentAttempt) {
         self.state().current = Some(attempt);
     }
 
     /// Takes the current attempt to its end. Whoever gets it decides what becomes of it: the
     /// executor, or the heartbeats when the stage's future does not yield.
-    pub(super) fn end(&self) -> Option<Arc<CurrentAttempt>> {
+    pub(super) fn end(&self) -> Option<CurrentAttempt> {
         self.state().current.take()
     }
 
     /// Takes an attempt that should have ended long ago, if there is one.
-    pub(super) fn end_overdue(&self, now: Instant, grace: Duration) -> Option<Arc<CurrentAttempt>> {
+    pub(super) fn end_overdue(&self, now: Instant, grace: Duration) -> Option<CurrentAttempt> {
         let mut state = self.state();
         let stopped = state.stop.map(|(_, at)| at + grace);
         let deadline = state.current.as_ref()?.deadline();
@@ -119,43 +122,68 @@ impl Execution {
     }
 
     /// Lets another task have the slot while the end of this one is recorded.
-    pub(super) fn settling(&self) {
-        if let Some(slot) = &mut self.state().slot {
-            slot.settling();
+    pub(super) fn settling(&self, running: &Running) {
+        let mut state = self.state();
+        if state.holds == Hold::Slot && running.slots.may_settle(self.queue) {
+            state.holds = Hold::Settling;
         }
     }
 
-    pub(super) fn release_slot(&self) {
-        drop(self.state().slot.take());
+    /// Takes what it holds, to give it back.
+    fn release(&self) -> Hold {
+        std::mem::replace(&mut self.state().holds, Hold::Nothing)
+    }
+}
+
+impl Signalled for Execution {
+    fn signals(&self) -> &Signals {
+        &self.signals
     }
 }
 
 type Executions = HashMap<Lease, Arc<Execution>, RandomState>;
 
 /// All executions of a runtime, by lease: a task that was lost and claimed again has two.
-#[derive(Default)]
 pub(super) struct Running {
     executions: Mutex<Executions>,
+    pub(super) slots: Slots,
     emptied: Notify,
     /// Tasks whose lease was lost before they could be settled or handed back.
     lost: Mutex<Vec<TaskId>>,
 }
 
 impl Running {
+    /// Makes room for what runs, with so many slots for each queue.
+    pub(super) fn new(slots: impl Iterator<Item = usize>) -> Self {
+        Self {
+            executions: Mutex::default(),
+            slots: Slots::new(slots),
+            emptied: Notify::new(),
+            lost: Mutex::default(),
+        }
+    }
+
     fn executions(&self) -> MutexGuard<'_, Executions> {
         self.executions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn add(&self, execution: Execution) -> Arc<Execution> {
-        let execution = Arc::new(execution);
-        self.executions().insert(execution.lease, Arc::clone(&execution));
-        execution
+    pub(super) fn add(&self, added: Vec<Arc<Execution>>) {
+        self.executions().extend(added.into_iter().map(|one| (one.lease, one)));
     }
 
-    pub(super) fn remove(&self, lease: Lease) {
+    /// Takes executions off the books that are over, and frees their slots.
+    pub(super) fn remove<'a>(&self, over: impl Iterator<Item = &'a Execution>) {
+        // Freed all at once, so that a worker wakes once and claims as many.
+        let mut freed = Freed::new(&self.slots);
         let mut executions = self.executions();
-        executions.remove(&lease);
-        if executions.is_empty() {
+        for execution in over {
+            executions.remove(&execution.lease);
+            freed.add(execution.queue, execution.release());
+        }
+        let is_empty = executions.is_empty();
+        drop(executions);
+        drop(freed);
+        if is_empty {
             self.emptied.notify_waiters();
         }
     }

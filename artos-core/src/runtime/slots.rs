@@ -1,77 +1,149 @@
-//! How many tasks of a queue a runtime works on.
+//! How many tasks of each queue a runtime works on.
 
-use std::sync::Arc;
+use tokio::sync::Semaphore;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-/// The slots of a queue.
+/// The slots of all queues of a runtime, by the number of the queue.
 ///
 /// A task has a slot while its stages run. While its end is recorded it is only settling, and its
 /// slot is free for the next task: otherwise slots would stand empty while a disk syncs. As many
 /// tasks settle at a time as there are slots; beyond that, they keep their slots until they have
 /// settled.
-#[derive(Debug, Clone)]
-pub(super) struct Slots {
-    running: Arc<Semaphore>,
-    settling: Arc<Semaphore>,
+#[derive(Debug)]
+pub(super) struct Slots(Vec<OfQueue>);
+
+#[derive(Debug)]
+struct OfQueue {
+    running: Semaphore,
+    settling: Semaphore,
 }
 
-/// What a task holds until it is settled.
-#[derive(Debug)]
-pub(super) struct Slot {
-    /// Of those who run, or of those who settle. Released when it is dropped.
-    permit: OwnedSemaphorePermit,
-    settling: Arc<Semaphore>,
-}
-
-/// Slots that are free, taken for tasks that are about to be claimed.
-#[derive(Debug)]
-pub(super) struct FreeSlots {
-    permits: OwnedSemaphorePermit,
-    settling: Arc<Semaphore>,
+/// What a task holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// A slot: its stages run.
+    Slot,
+    /// A place among those that settle.
+    Settling,
+    /// Neither: it gave back what it held.
+    Nothing,
 }
 
 impl Slots {
-    pub(super) fn new(concurrency: usize) -> Self {
-        let permits = concurrency.min(Semaphore::MAX_PERMITS);
-        Self {
-            running: Arc::new(Semaphore::new(permits)),
-            settling: Arc::new(Semaphore::new(permits)),
-        }
+    pub(super) fn new(concurrencies: impl Iterator<Item = usize>) -> Self {
+        let of_queue = |concurrency: usize| {
+            let permits = concurrency.min(Semaphore::MAX_PERMITS);
+            OfQueue { running: Semaphore::new(permits), settling: Semaphore::new(permits) }
+        };
+        Self(concurrencies.map(of_queue).collect())
     }
 
-    /// Waits for a free slot, and takes all that are free, up to a limit.
-    pub(super) async fn free(&self, limit: usize) -> Option<FreeSlots> {
-        let mut permits = Arc::clone(&self.running).acquire_owned().await.ok()?;
-        // Others that are about to become free do so first: one claim for all of them.
-        tokio::task::yield_now().await;
-        let more = self.running.available_permits().min(limit.saturating_sub(1));
-        if let Ok(more) = u32::try_from(more)
-            && let Ok(others) = Arc::clone(&self.running).try_acquire_many_owned(more)
+    /// Waits for a free slot of a queue, and takes all that are free, up to a limit.
+    pub(super) async fn take(&self, queue: usize, limit: usize) -> FreeSlots<'_> {
+        let mut taken = FreeSlots { slots: self, queue, count: 0 };
+        if let Some(OfQueue { running, .. }) = self.0.get(queue)
+            && let Ok(first) = running.acquire().await
         {
-            permits.merge(others);
+            first.forget();
+            taken.count = 1;
+            // Others that are about to become free do so first: one claim for all of them.
+            tokio::task::yield_now().await;
+            let more = running.available_permits().min(limit.saturating_sub(1));
+            if let Ok(wanted) = u32::try_from(more)
+                && let Ok(others) = running.try_acquire_many(wanted)
+            {
+                others.forget();
+                taken.count += more;
+            }
         }
-        Some(FreeSlots { permits, settling: Arc::clone(&self.settling) })
+        taken
+    }
+
+    /// Frees the slot of a task that settles, if no more settle than may; answers whether it did.
+    pub(super) fn may_settle(&self, queue: usize) -> bool {
+        let Some(OfQueue { running, settling }) = self.0.get(queue) else {
+            return false;
+        };
+        let Ok(place) = settling.try_acquire() else {
+            return false;
+        };
+        place.forget();
+        running.add_permits(1);
+        true
+    }
+
+    fn free(&self, queue: usize, running: usize, settling: usize) {
+        if let Some(slots) = self.0.get(queue) {
+            if running > 0 {
+                slots.running.add_permits(running);
+            }
+            if settling > 0 {
+                slots.settling.add_permits(settling);
+            }
+        }
     }
 }
 
-impl FreeSlots {
-    pub(super) fn count(&self) -> usize {
-        self.permits.num_permits()
+/// Slots that a worker took; those that no task got become free again.
+#[derive(Debug)]
+pub(super) struct FreeSlots<'a> {
+    slots: &'a Slots,
+    queue: usize,
+    count: usize,
+}
+
+impl FreeSlots<'_> {
+    pub(super) const fn count(&self) -> usize {
+        self.count
     }
 
-    /// Takes one of them, if any is left.
-    pub(super) fn take(&mut self) -> Option<Slot> {
-        let permit = self.permits.split(1)?;
-        Some(Slot { permit, settling: Arc::clone(&self.settling) })
+    /// Gives one to a task; answers whether there was one.
+    pub(super) const fn give(&mut self) -> bool {
+        let some = self.count > 0;
+        self.count = self.count.saturating_sub(1);
+        some
     }
 }
 
-impl Slot {
-    /// Frees the slot for another task, if no more tasks settle than may.
-    pub(super) fn settling(&mut self) {
-        if let Ok(permit) = Arc::clone(&self.settling).try_acquire_owned() {
-            self.permit = permit;
+impl Drop for FreeSlots<'_> {
+    fn drop(&mut self) {
+        self.slots.free(self.queue, self.count, 0);
+    }
+}
+
+/// Gathers what tasks held, and frees it together.
+pub(super) struct Freed<'a> {
+    slots: &'a Slots,
+    queue: usize,
+    running: usize,
+    settling: usize,
+}
+
+impl<'a> Freed<'a> {
+    pub(super) const fn new(slots: &'a Slots) -> Self {
+        Self { slots, queue: 0, running: 0, settling: 0 }
+    }
+
+    pub(super) fn add(&mut self, queue: usize, hold: Hold) {
+        if queue != self.queue {
+            self.free();
+            self.queue = queue;
         }
+        match hold {
+            Hold::Slot => self.running += 1,
+            Hold::Settling => self.settling += 1,
+            Hold::Nothing => {}
+        }
+    }
+
+    fn free(&mut self) {
+        let (running, settling) =
+            (std::mem::take(&mut self.running), std::mem::take(&mut self.settling));
+        self.slots.free(self.queue, running, settling);
+    }
+}
+
+impl Drop for Freed<'_> {
+    fn drop(&mut self) {
+        self.free();
     }
 }

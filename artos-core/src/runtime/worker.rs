@@ -5,13 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    backoff::OutageBackoff,
-    engine::Engine,
-    executor,
-    health::claim_duty,
-    queue::Queue,
-    running::Execution,
-    slots::{FreeSlots, Slots},
+    backoff::OutageBackoff, engine::Engine, executor::ClaimedTask, health::claim_duty, pool::Job,
+    queue::Queue, running::Execution, slots::FreeSlots,
 };
 use crate::{
     model::WorkerId,
@@ -27,15 +22,15 @@ const CLAIM_LIMIT: usize = 256;
 const STEP_BACK: Duration = Duration::from_secs(1);
 
 /// Claims and starts tasks of a queue until the runtime stops.
-pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Slots) {
+pub(super) async fn run(engine: Arc<Engine>, queue: Queue, number: usize) {
     let worker = engine.ids.random.worker_id();
     let duty = engine.board.duty(claim_duty(&queue.name));
     let mut changes = engine.store.changes(Topic::Queue(queue.name.clone()));
     let mut backoff = OutageBackoff::new();
     let mut met_strange = false;
     tracing::debug!(%worker, queue = %queue.name, slots = queue.concurrency, "worker started");
-    while let Some(free) = free_slots(&engine, &slots).await {
-        let asked = free.count();
+    while let Some(slots) = free_slots(&engine, number).await {
+        let asked = slots.count();
         let request = Claim {
             queue: queue.name.clone(),
             worker,
@@ -45,7 +40,7 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Slots) {
         // Never dropped half-way, not even by a shutdown: what it claims must be known, or it would
         // stay leased until the lease lapses.
         let called = Instant::now();
-        let wait = match engine.call(&duty, engine.store.claim(&request)).await {
+        let wait = match engine.call(&duty, engine.store.as_ref().claim(&request)).await {
             Ok(claims) => {
                 backoff.reset();
                 duty.lagging(lag(&claims.tasks));
@@ -54,7 +49,7 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Slots) {
                     let is_strange = |claimed: &Claimed| !engine.registry.knows(&claimed.record);
                     met_strange = claims.tasks.iter().any(is_strange);
                 }
-                start(&engine, claims.tasks, free, called, worker);
+                start(&engine, claims.tasks, slots, (number, worker), called);
                 if found == asked {
                     continue;
                 }
@@ -62,7 +57,7 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Slots) {
                 claims.next_due_in.unwrap_or(Duration::MAX).min(engine.options.poll) + step_back
             }
             Err(error) => {
-                drop(free);
+                drop(slots);
                 tracing::warn!(%error, queue = %queue.name, "claiming failed; trying again");
                 backoff.next(&engine.ids.random)
             }
@@ -78,11 +73,11 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, slots: Slots) {
 }
 
 /// Waits for a free slot and takes all that are free; `None` when the runtime stops.
-async fn free_slots(engine: &Engine, slots: &Slots) -> Option<FreeSlots> {
+async fn free_slots(engine: &Engine, number: usize) -> Option<FreeSlots<'_>> {
     tokio::select! {
         biased;
         () = engine.stop.cancelled() => None,
-        free = slots.free(CLAIM_LIMIT) => free,
+        slots = engine.running.slots.take(number, CLAIM_LIMIT) => Some(slots),
     }
 }
 
@@ -90,31 +85,33 @@ async fn free_slots(engine: &Engine, slots: &Slots) -> Option<FreeSlots> {
 fn start(
     engine: &Arc<Engine>,
     tasks: Vec<Claimed>,
-    mut free: FreeSlots,
+    mut slots: FreeSlots<'_>,
+    (queue, worker): (usize, WorkerId),
     called: Instant,
-    worker: WorkerId,
 ) {
-    let stopping = engine.stop.is_cancelled();
+    let (stopping, now) = (engine.stop.is_cancelled(), Instant::now());
+    let mut executions = Vec::with_capacity(tasks.len());
+    let mut jobs = Vec::with_capacity(tasks.len());
     for claimed in tasks {
-        let Some(slot) = free.take() else {
+        if !slots.give() {
             // A store that answers more tasks than it was asked for breaks its contract; the task
             // comes back when its lease lapses.
             tracing::error!(%worker, task_id = %claimed.record.id, "claimed beyond the limit");
             continue;
-        };
-        let execution = engine.running.add(Execution::new(
+        }
+        let execution = Arc::new(Execution::new(
             claimed.record.lease_token(),
             claimed.record.kind.clone(),
             called + engine.options.lease,
-            slot,
-            Arc::clone(&engine.reports_arrived),
+            queue,
+            &engine.signals,
         ));
-        if stopping {
-            engine.start_execution(|engine| executor::hand_back(engine, execution));
-        } else {
-            engine.start_execution(|engine| executor::run(engine, claimed, execution));
-        }
+        executions.push(Arc::clone(&execution));
+        let task = ClaimedTask::new(claimed, now);
+        jobs.push(Job { execution, task: (!stopping).then_some(task) });
     }
+    engine.running.add(executions);
+    engine.pool.push(engine, jobs);
 }
 
 /// Returns how long the oldest of these tasks had been due when it was claimed.

@@ -275,7 +275,9 @@ impl BuggyStore {
             let checkpoint = entry.checkpoint.as_ref();
             let checkpoint = checkpoint.filter(|_| !self.has(Bug::ClaimForgetsCheckpoint));
             let payload = checkpoint.unwrap_or(&entry.input).clone();
-            claims.tasks.push(artos_core::store::Claimed { record: record.clone(), payload });
+            claims
+                .tasks
+                .push(artos_core::store::Claimed { record: Box::new(record.clone()), payload });
             self.note(tasks, id);
         }
         let pending =

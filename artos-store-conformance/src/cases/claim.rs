@@ -39,7 +39,7 @@ pub(crate) async fn a_claim_leases_the_task(world: &World) {
 pub(crate) async fn a_claimed_record_is_the_stored_record(world: &World) {
     world.insert_new().await;
     let claimed = world.claim_one().await.record;
-    assert_eq!(world.record(claimed.id).await, claimed);
+    assert_eq!(world.record(claimed.id).await, *claimed);
 }
 
 pub(crate) async fn a_claim_hands_out_the_input_at_first(world: &World) {

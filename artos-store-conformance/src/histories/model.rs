@@ -85,7 +85,7 @@ impl Model {
         for entry in due.into_iter().take(request.limit) {
             machine::claim(&mut entry.record, request.worker, request.lease_for, now).unwrap();
             tasks.push(Claimed {
-                record: entry.record.clone(),
+                record: Box::new(entry.record.clone()),
                 payload: entry.checkpoint.as_ref().unwrap_or(&entry.input).clone(),
             });
         }

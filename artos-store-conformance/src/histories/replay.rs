@@ -222,7 +222,7 @@ impl Replay {
             let tasks: Vec<_> = claims
                 .tasks
                 .into_iter()
-                .map(|task| (view.record(task.record), task.payload))
+                .map(|task| (view.record(*task.record), task.payload))
                 .collect();
             let next = claims.next_due_in.map(|next| view.duration(next));
             (tasks, next)

@@ -284,7 +284,7 @@ impl FlawedStore {
             let checkpoint = entry.checkpoint.as_ref();
             let checkpoint = checkpoint.filter(|_| !self.has(Flaw::ClaimForgetsCheckpoint));
             let payload = checkpoint.unwrap_or(&entry.input).clone();
-            claims.tasks.push(Claimed { record, payload });
+            claims.tasks.push(Claimed { record: Box::new(record), payload });
             self.note(tasks, id);
         }
         let records = tasks.entries.values().map(|entry| &entry.record);

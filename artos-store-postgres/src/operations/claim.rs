@@ -39,7 +39,10 @@ impl ClaimDue<'_> {
 fn claimed(columns: &mut Columns<'_>) -> Result<Claimed, sqlx::Error> {
     let record = columns.record()?;
     let payload = columns.payload()?;
-    Ok(Claimed { record, payload: payload.ok_or_else(|| nonsense("no input".into()))? })
+    Ok(Claimed {
+        record: Box::new(record),
+        payload: payload.ok_or_else(|| nonsense("no input".into()))?,
+    })
 }
 
 fn claims(rows: &[PgRow]) -> Result<Claims, sqlx::Error> {
