@@ -15,7 +15,7 @@ struct Copy {
 const SMALL_GROUPS: (&str, &str) =
     ("const GROUP_ITEMS_MAX: usize = 1_000;", "const GROUP_ITEMS_MAX: usize = 2;");
 
-const COPIES: [Copy; 8] = [
+const COPIES: [Copy; 10] = [
     Copy { name: "notify", file: "notify.rs", changes: &[] },
     Copy {
         name: "notify_forgets_between_waits",
@@ -37,16 +37,25 @@ const COPIES: [Copy; 8] = [
     Copy {
         name: "commit_drops_what_does_not_fit",
         file: "commit.rs",
-        changes: &[SMALL_GROUPS, ("left_over = Some(entry);", "drop(entry);")],
+        changes: &[
+            SMALL_GROUPS,
+            (
+                "group.entries.extend(self.entries.drain(..count));",
+                "group.entries.extend(self.entries.drain(..count)); self.entries.clear();",
+            ),
+        ],
     },
     Copy {
         name: "commit_mixes_answers",
         file: "commit.rs",
-        changes: &[(
-            "let mut replies = replies.into_iter();",
-            "let mut replies = replies.into_iter().rev();",
-        )],
+        changes: &[("let replies = replies?;", "let mut replies = replies?; replies.reverse();")],
     },
+    Copy {
+        name: "commit_leaves_what_came_meanwhile",
+        file: "commit.rs",
+        changes: &[("!waiting.entries.is_empty() && waiting.wakes_committer()", "false")],
+    },
+    Copy { name: "slots", file: "runtime/slots.rs", changes: &[] },
     Copy { name: "running", file: "runtime/running.rs", changes: &[] },
     Copy {
         name: "running_listens_too_late",

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use artos_core::store::StoreResult;
-use futures::future::BoxFuture;
+use artos_core::store::{StoreError, StoreResult};
+use futures::channel::oneshot;
 use shuttle::{
     future::{block_on, spawn},
     sync::{Arc, Mutex},
@@ -21,7 +21,7 @@ macro_rules! scenarios {
                 include!(concat!(env!("OUT_DIR"), "/", $text, ".rs"));
             }
 
-            use copy::{Commit, Committer};
+            use copy::{Commit, Committer, Entry};
 
             /// A store that answers ten times each number.
             struct Tens(Arc<Mutex<Vec<u32>>>);
@@ -29,21 +29,50 @@ macro_rules! scenarios {
             impl Commit for Tens {
                 type Item = u32;
                 type Reply = u32;
+                type Waiter = oneshot::Sender<Result<Vec<u32>, Arc<StoreError>>>;
 
                 const PAUSE: Duration = Duration::ZERO;
 
-                fn commit<'a>(&'a self, group: &'a [u32]) -> BoxFuture<'a, StoreResult<Vec<u32>>> {
-                    Box::pin(async move {
-                        // Others get their turn while the store works.
-                        shuttle::future::yield_now().await;
-                        self.0.lock().unwrap().extend(group);
-                        Ok(group.iter().map(|number| number * 10).collect())
-                    })
+                async fn commit(&self, group: &[u32]) -> StoreResult<Vec<u32>> {
+                    // Others get their turn while the store works.
+                    shuttle::future::yield_now().await;
+                    self.0.lock().unwrap().extend(group);
+                    Ok(group.iter().map(|number| number * 10).collect())
                 }
 
                 fn bytes(_: &u32) -> usize {
                     1
                 }
+
+                fn is_awaited(waiter: &Self::Waiter) -> bool {
+                    !waiter.is_canceled()
+                }
+
+                fn accepted(
+                    &self,
+                    entries: impl Iterator<Item = Entry<Self::Waiter>>,
+                    _: impl Iterator<Item = u32>,
+                    replies: Vec<u32>,
+                ) {
+                    let mut replies = replies.into_iter();
+                    for entry in entries {
+                        let _ = entry.waiter.send(Ok(replies.by_ref().take(entry.items).collect()));
+                    }
+                }
+
+                fn refused(&self, waiter: Self::Waiter, _: Vec<u32>, error: Arc<StoreError>) {
+                    let _ = waiter.send(Err(error));
+                }
+            }
+
+            /// Commits as the core does: alone if that may be, else with the others.
+            async fn commit(committer: &Committer<Tens>, items: Vec<u32>) -> Option<Vec<u32>> {
+                if let Some(alone) = committer.alone() {
+                    return alone.commit(&items).await.ok();
+                }
+                let (waiter, answer) = oneshot::channel();
+                committer.commit(items, waiter).ok()?;
+                answer.await.ok()?.ok()
             }
 
             pub(super) fn every_caller_gets_its_answers() {
@@ -58,10 +87,8 @@ macro_rules! scenarios {
                             let committer = Arc::clone(&committer);
                             spawn(async move {
                                 let tens: Vec<_> = items.iter().map(|item| item * 10).collect();
-                                match committer.commit(items).await {
-                                    Ok(Ok(replies)) => assert_eq!(replies, tens),
-                                    _ => panic!("the entry was dropped"),
-                                }
+                                let replies = commit(&committer, items).await;
+                                assert_eq!(replies.expect("the entry was dropped"), tens);
                             })
                         })
                         .collect();
@@ -84,15 +111,13 @@ macro_rules! scenarios {
                     let working = spawn(work);
                     let (impatient, patient) = (Arc::clone(&committer), committer);
                     let gives_up = spawn(async move {
-                        let mut asked = std::pin::pin!(impatient.commit(vec![1, 2]));
+                        let mut asked = std::pin::pin!(commit(&impatient, vec![1, 2]));
                         // Polled once, and dropped: the items may be committed or not.
                         let _ = futures::poll!(asked.as_mut());
                     });
                     let waits = spawn(async move {
-                        match patient.commit(vec![3]).await {
-                            Ok(Ok(replies)) => assert_eq!(replies, [30]),
-                            _ => panic!("the entry was dropped"),
-                        }
+                        let replies = commit(&patient, vec![3]).await;
+                        assert_eq!(replies.expect("the entry was dropped"), [30]);
                     });
                     gives_up.await.unwrap();
                     waits.await.unwrap();
@@ -109,6 +134,7 @@ macro_rules! scenarios {
 scenarios!(shipped, "commit");
 scenarios!(drops_what_does_not_fit, "commit_drops_what_does_not_fit");
 scenarios!(mixes_answers, "commit_mixes_answers");
+scenarios!(leaves_what_came_meanwhile, "commit_leaves_what_came_meanwhile");
 
 #[test]
 fn every_caller_gets_its_own_answers() {
@@ -128,4 +154,9 @@ fn an_entry_that_is_dropped_is_noticed() {
 #[test]
 fn answers_that_are_mixed_up_are_noticed() {
     must_be_noticed(mixes_answers::every_caller_gets_its_answers);
+}
+
+#[test]
+fn what_came_while_a_caller_was_alone_and_is_left_is_noticed() {
+    must_be_noticed(leaves_what_came_meanwhile::every_caller_gets_its_answers);
 }

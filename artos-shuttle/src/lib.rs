@@ -16,16 +16,26 @@ mod store {
 }
 
 #[cfg(test)]
-mod stage_context {
+mod signals {
     use crate::sync::Arc;
 
-    /// What a stage reports plays no part in what is tested.
-    pub(crate) struct Reports;
+    /// What a stage and its runtime say to each other plays no part in what is tested.
+    #[derive(Default)]
+    pub(crate) struct SignalHub;
 
-    impl Reports {
-        pub(crate) fn new(_: Arc<tokio::sync::Notify>) -> Self {
+    pub(crate) struct Signals;
+
+    pub(crate) trait Signalled {
+        #[expect(dead_code, reason = "what is copied implements it")]
+        fn signals(&self) -> &Signals;
+    }
+
+    impl Signals {
+        pub(crate) fn new(_: Arc<SignalHub>) -> Self {
             Self
         }
+
+        pub(crate) fn stop(&self) {}
     }
 }
 
@@ -33,7 +43,7 @@ mod stage_context {
 mod sync {
     pub(crate) use shuttle::sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     };
 }
 

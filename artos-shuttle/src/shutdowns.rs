@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use artos_core::model::{Epoch, Name, TaskId};
 use shuttle::{future::block_on, sync::Arc, thread};
-use tokio::sync::Notify;
 
 use crate::{in_many_orders, model::Lease, must_be_noticed};
 
@@ -26,42 +25,35 @@ macro_rules! scenarios {
                 }
             }
 
-            mod slots {
-                /// Which slot a task has plays no part in its end.
-                pub(super) struct Slot;
-
-                impl Slot {
-                    pub(super) fn settling(&mut self) {}
-                }
-            }
-
             mod copy {
                 include!(concat!(env!("OUT_DIR"), "/", $text, ".rs"));
             }
 
+            mod slots {
+                include!(concat!(env!("OUT_DIR"), "/slots.rs"));
+            }
+
             use copy::{Execution, Running, StopReason};
 
-            fn execution(running: &Running, number: u64) -> Lease {
+            fn execution(running: &Running, number: u64) -> Arc<Execution> {
                 let lease =
                     Lease { task_id: TaskId::from_uuid(Default::default()), epoch: Epoch(number) };
                 let until = tokio::time::Instant::now() + Duration::from_secs(30);
                 let kind = Name::from_static("kind");
-                running.add(Execution::new(
-                    lease,
-                    kind,
-                    until,
-                    slots::Slot,
-                    Arc::new(Notify::new()),
-                ));
-                lease
+                let hub = Arc::new(crate::signals::SignalHub);
+                let execution = Arc::new(Execution::new(lease, kind, until, 0, &hub));
+                running.add(vec![Arc::clone(&execution)]);
+                execution
             }
 
             pub(super) fn the_last_end_is_heard() {
-                let running = Arc::new(Running::default());
-                let leases: Vec<_> = (1..=2).map(|n| execution(&running, n)).collect();
-                let ending = leases.into_iter().map(|lease| {
+                let running = Arc::new(Running::new([2].into_iter()));
+                let executions: Vec<_> = (1..=2).map(|n| execution(&running, n)).collect();
+                let ending = executions.into_iter().map(|execution| {
                     let running = Arc::clone(&running);
-                    thread::spawn(move || running.remove(lease))
+                    thread::spawn(move || {
+                        running.remove([execution.as_ref()].into_iter());
+                    })
                 });
                 let ending: Vec<_> = ending.collect();
                 let stopping = thread::spawn({
