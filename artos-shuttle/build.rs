@@ -51,9 +51,9 @@ const COPIES: [Copy; 10] = [
         changes: &[("let replies = replies?;", "let mut replies = replies?; replies.reverse();")],
     },
     Copy {
-        name: "commit_leaves_what_came_meanwhile",
+        name: "commit_does_not_wake_up",
         file: "commit.rs",
-        changes: &[("!waiting.entries.is_empty() && waiting.wakes_committer()", "false")],
+        changes: &[("let sleeps = std::mem::take(&mut waiting.sleeps);", "let sleeps = false;")],
     },
     Copy { name: "slots", file: "runtime/slots.rs", changes: &[] },
     Copy { name: "running", file: "runtime/running.rs", changes: &[] },

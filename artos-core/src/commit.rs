@@ -81,8 +81,8 @@ struct Waiting<C: Commit> {
     entries: VecDeque<Entry<C::Waiter>>,
     /// The committer found nothing to do.
     sleeps: bool,
-    /// How many callers commit by themselves; whatever comes meanwhile waits for them.
-    alone: usize,
+    /// A caller commits by itself. Nobody waits for that: it may never be polled again.
+    alone: bool,
     /// All callers are gone.
     left: bool,
     /// The committer is gone.
@@ -95,7 +95,7 @@ impl<C: Commit> Default for Waiting<C> {
             items: VecDeque::new(),
             entries: VecDeque::new(),
             sleeps: false,
-            alone: 0,
+            alone: false,
             left: false,
             closed: false,
         }
@@ -135,9 +135,9 @@ impl<C: Commit> Committer<C> {
         waiting.items.extend(items);
         let items = waiting.items.len() - before;
         waiting.entries.push_back(Entry { waiter, items });
-        let wakes = waiting.wakes_committer();
+        let sleeps = std::mem::take(&mut waiting.sleeps);
         drop(waiting);
-        if wakes {
+        if sleeps {
             self.shared.arrived.notify_one();
         }
         Ok(())
@@ -148,8 +148,8 @@ impl<C: Commit> Committer<C> {
         self.shared.at_once.load(Ordering::Relaxed)
     }
 
-    /// Lets the caller commit by itself, if nothing is under way: nobody could join it anyway, and
-    /// it need not wait for the committer to wake up. To a store that answers at once, callers go
+    /// Lets the caller commit by itself, if nothing is under way: it need not wait for the committer
+    /// to wake up. Whoever comes meanwhile goes by the committer. To a store that answers at once, callers go
     /// side by side: there is no time for a group to gather.
     ///
     /// `None` outside of a tokio runtime, too: stores may need one.
@@ -161,11 +161,11 @@ impl<C: Commit> Committer<C> {
             return Some(Alone { shared: &self.shared, counted: false });
         }
         let mut waiting = self.shared.waiting();
-        let idle = waiting.sleeps && waiting.alone == 0 && waiting.entries.is_empty();
+        let idle = waiting.sleeps && !waiting.alone && waiting.entries.is_empty();
         if !idle || waiting.closed {
             return None;
         }
-        waiting.alone += 1;
+        waiting.alone = true;
         Some(Alone { shared: &self.shared, counted: true })
     }
 }
@@ -173,7 +173,7 @@ impl<C: Commit> Committer<C> {
 /// The right to commit without the committer.
 pub(crate) struct Alone<'a, C: Commit> {
     shared: &'a Shared<C>,
-    /// The committer waits for its end.
+    /// It is the only one until it ends.
     counted: bool,
 }
 
@@ -188,16 +188,8 @@ impl<C: Commit> Alone<'_, C> {
 
 impl<C: Commit> Drop for Alone<'_, C> {
     fn drop(&mut self) {
-        if !self.counted {
-            return;
-        }
-        let wakes = {
-            let mut waiting = self.shared.waiting();
-            waiting.alone -= 1;
-            !waiting.entries.is_empty() && waiting.wakes_committer()
-        };
-        if wakes {
-            self.shared.arrived.notify_one();
+        if self.counted {
+            self.shared.waiting().alone = false;
         }
     }
 }
@@ -223,7 +215,7 @@ impl<C: Commit> Shared<C> {
             tokio::task::yield_now().await;
             {
                 let mut waiting = self.waiting();
-                if !waiting.entries.is_empty() && waiting.alone == 0 {
+                if !waiting.entries.is_empty() {
                     waiting.move_to(group);
                     return true;
                 }
@@ -238,11 +230,6 @@ impl<C: Commit> Shared<C> {
 }
 
 impl<C: Commit> Waiting<C> {
-    /// Says whether the committer is to be woken for what just came.
-    fn wakes_committer(&mut self) -> bool {
-        self.alone == 0 && std::mem::take(&mut self.sleeps)
-    }
-
     /// Moves what one group may hold.
     fn move_to(&mut self, group: &mut Group<C>) {
         let (mut items, mut bytes, mut count) = (0, 0, 0);
@@ -380,13 +367,15 @@ impl<C: Commit> Group<C> {
 
 async fn replies<C: Commit>(shared: &Shared<C>, items: &[C::Item]) -> StoreResult<Vec<C::Reply>> {
     let mut call = pin!(shared.commit.commit(items));
-    let (at_once, replies) = match futures::poll!(call.as_mut()) {
-        Poll::Ready(replies) => (true, replies),
-        Poll::Pending => (false, call.await),
-    };
-    if shared.at_once.load(Ordering::Relaxed) != at_once {
-        shared.at_once.store(at_once, Ordering::Relaxed);
+    let first = futures::poll!(call.as_mut());
+    // Written only when it changes, so that threads need not pass it to and fro.
+    if shared.at_once.load(Ordering::Relaxed) != first.is_ready() {
+        shared.at_once.store(first.is_ready(), Ordering::Relaxed);
     }
+    let replies = match first {
+        Poll::Ready(replies) => replies,
+        Poll::Pending => call.await,
+    };
     let replies = replies?;
     if replies.len() >= items.len() {
         return Ok(replies);

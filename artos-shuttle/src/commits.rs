@@ -134,7 +134,7 @@ macro_rules! scenarios {
 scenarios!(shipped, "commit");
 scenarios!(drops_what_does_not_fit, "commit_drops_what_does_not_fit");
 scenarios!(mixes_answers, "commit_mixes_answers");
-scenarios!(leaves_what_came_meanwhile, "commit_leaves_what_came_meanwhile");
+scenarios!(does_not_wake_up, "commit_does_not_wake_up");
 
 #[test]
 fn every_caller_gets_its_own_answers() {
@@ -157,6 +157,6 @@ fn answers_that_are_mixed_up_are_noticed() {
 }
 
 #[test]
-fn what_came_while_a_caller_was_alone_and_is_left_is_noticed() {
-    must_be_noticed(leaves_what_came_meanwhile::every_caller_gets_its_answers);
+fn a_committer_that_is_not_woken_is_noticed() {
+    must_be_noticed(does_not_wake_up::every_caller_gets_its_answers);
 }

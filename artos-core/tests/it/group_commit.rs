@@ -5,7 +5,10 @@ use std::sync::atomic::Ordering;
 use artos_core::{Client, SubmitError};
 use futures::future::join_all;
 
-use crate::support::{Count, Faults, FaultyStore, store};
+use crate::{
+    hooked_store::Hook,
+    support::{Count, Faults, FaultyStore, SECOND, store},
+};
 
 #[tokio::test]
 async fn submits_that_gather_during_a_call_go_into_the_next_one() {
@@ -31,6 +34,23 @@ async fn everybody_in_a_failed_group_hears_the_store_s_error() {
     }
     Faults::set(&store.faults.down, false);
     client.submit(Count(4)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn submissions_that_nobody_polls_any_more_hold_up_nobody() {
+    let store = Hook::new(store());
+    let client = Client::new(store.clone());
+    client.submit(Count(0)).await.unwrap();
+    store.hooks.hang_insert.store(true, Ordering::SeqCst);
+    let mut left = Vec::new();
+    for number in 1..=3 {
+        let mut submission = Box::pin(client.submit(Count(number)).into_future());
+        assert!(futures::poll!(submission.as_mut()).is_pending());
+        left.push(submission);
+    }
+    store.hooks.hang_insert.store(false, Ordering::SeqCst);
+    let last = client.submit(Count(4)).into_future();
+    tokio::time::timeout(SECOND, last).await.expect("it waits for nobody").unwrap();
 }
 
 use std::future::IntoFuture;
