@@ -245,16 +245,16 @@ impl Commit for Settles {
     }
 
     fn refused(&self, waiter: Settling, items: Vec<Settlement>, error: Arc<StoreError>) {
-        for settlement in items {
-            let refused = Refused { settlement, error: Arc::clone(&error) };
-            match waiter {
-                Settling::Asked(asker) => {
-                    let _ = asker.send(Err(refused));
-                }
-                Settling::Ending(ending) => ending.repeat(refused),
-            }
-            // A settlement is handed in alone.
+        // A settlement is handed in alone.
+        let Some(settlement) = items.into_iter().next() else {
             return;
+        };
+        let refused = Refused { settlement, error };
+        match waiter {
+            Settling::Asked(asker) => {
+                let _ = asker.send(Err(refused));
+            }
+            Settling::Ending(ending) => ending.repeat(refused),
         }
     }
 }
