@@ -210,7 +210,7 @@ async fn settle(
     }
 }
 
-/// Says whether a settlement is worth repeating: once the lease is lost the store could only refuse.
+/// Says whether to repeat a settlement: once the lease is lost the store could only refuse.
 fn worth_it(execution: &Execution) -> impl Fn() -> bool + Send {
     || execution.stop_reason() != Some(StopReason::LeaseLost)
 }
