@@ -148,9 +148,9 @@ impl<C: Commit> Committer<C> {
         self.shared.at_once.load(Ordering::Relaxed)
     }
 
-    /// Lets the caller commit by itself, if nothing is under way: it need not wait for the committer
-    /// to wake up. Whoever comes meanwhile goes by the committer. To a store that answers at once,
-    /// callers go side by side: there is no time for a group to gather.
+    /// Lets the caller commit by itself, if nothing is under way: it need not wait for the
+    /// committer to wake up. Whoever comes meanwhile goes by the committer. To a store that answers
+    /// at once, callers go side by side: there is no time for a group to gather.
     ///
     /// `None` outside of a tokio runtime, too: stores may need one.
     pub(crate) fn alone(&self) -> Option<Alone<'_, C>> {

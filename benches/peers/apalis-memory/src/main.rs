@@ -1,8 +1,8 @@
 //! The burn-down of `artos-bench` on apalis 1.0's `MemoryStorage`, which is not durable.
 //!
-//! The storage is a channel: it keeps no status, lease or result, so what was done is counted by the
-//! handler. It runs in two ways: as apalis's README says for throughput (each task on a tokio task of
-//! its own), and without that, where all handlers run in one tokio task on one thread.
+//! The storage is a channel: it keeps no status, lease or result, so what was done is counted by
+//! the handler. It runs in two ways: as apalis's README says for throughput (each task on a tokio
+//! task of its own), and without that, where all handlers run in one tokio task on one thread.
 
 use std::{
     sync::{
