@@ -15,7 +15,11 @@ struct Copy {
 const SMALL_GROUPS: (&str, &str) =
     ("const GROUP_ITEMS_MAX: usize = 1_000;", "const GROUP_ITEMS_MAX: usize = 2;");
 
-const COPIES: [Copy; 10] = [
+/// Shuttle's semaphore cannot be asked for no permits at all, as tokio's can.
+const ASKS_FOR_SOME: (&str, &str) =
+    ("if let Ok(wanted) = u32::try_from(more)", "if let Ok(wanted @ 1..) = u32::try_from(more)");
+
+const COPIES: [Copy; 11] = [
     Copy { name: "notify", file: "notify.rs", changes: &[] },
     Copy {
         name: "notify_forgets_between_waits",
@@ -55,7 +59,18 @@ const COPIES: [Copy; 10] = [
         file: "commit.rs",
         changes: &[("let sleeps = std::mem::take(&mut waiting.sleeps);", "let sleeps = false;")],
     },
-    Copy { name: "slots", file: "runtime/slots.rs", changes: &[] },
+    Copy { name: "slots", file: "runtime/slots.rs", changes: &[ASKS_FOR_SOME] },
+    Copy {
+        name: "slots_settle_without_end",
+        file: "runtime/slots.rs",
+        changes: &[
+            ASKS_FOR_SOME,
+            (
+                "settling: Semaphore::new(permits)",
+                "settling: Semaphore::new(Semaphore::MAX_PERMITS)",
+            ),
+        ],
+    },
     Copy { name: "running", file: "runtime/running.rs", changes: &[] },
     Copy {
         name: "running_listens_too_late",

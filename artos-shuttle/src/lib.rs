@@ -53,6 +53,8 @@ mod commits;
 mod hints;
 #[cfg(test)]
 mod shutdowns;
+#[cfg(test)]
+mod slots;
 
 /// How often each scenario is run, in other orders each time.
 #[cfg(test)]

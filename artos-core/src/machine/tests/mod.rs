@@ -4,4 +4,5 @@
 mod document;
 mod histories;
 mod samples;
+mod times;
 mod transitions;
