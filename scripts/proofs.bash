@@ -66,7 +66,7 @@ proof_fuzz() {
     for name in "${chosen[@]}"; do
         printf '%s\n' "${bold}fuzz $name${plain}, $seconds s"
         mkdir -p "$work/$name" "$work/found/$name"
-        "$programs/$name" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=4096 -max_len=16384 \
+        "$programs/$name" -max_total_time="$seconds" -timeout=120 -rss_limit_mb=4096 -max_len=16384 \
             -print_final_stats=1 -verbosity=0 -artifact_prefix="$work/found/$name/" \
             "$work/$name" "fuzz/corpus/$name" || { broken+=("$name"); continue; }
         keep_corpus "$programs/$name" "$name" "$work"

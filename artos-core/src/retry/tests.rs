@@ -135,6 +135,29 @@ fn an_unknown_stage_waits_for_a_deploy_but_not_for_ever() {
 }
 
 #[test]
+fn an_unknown_stage_is_looked_at_every_half_minute_for_a_day() {
+    let record = TaskRecord { expires_at: None, ..record(1) };
+    let outcome = unknown(&record, FailureCause::UnknownStage, String::new());
+    assert!(matches!(outcome, Outcome::Retry { delay, .. } if delay == MINUTE / 2));
+    assert_eq!(UNKNOWN_AGE_MAX, MINUTE * 60 * 24);
+}
+
+#[test]
+fn a_backoff_is_capped_at_an_hour_or_where_it_starts() {
+    let delay = |policy: RetryPolicy| policy.without_jitter().delay(40, 1.0);
+    assert_eq!(delay(RetryPolicy::exponential(MINUTE)), MINUTE * 60);
+    let long = RetryPolicy::exponential(MINUTE * 90);
+    assert_eq!(long.check(), Ok(()));
+    assert_eq!(delay(long), MINUTE * 90);
+}
+
+#[test]
+fn a_custom_backoff_is_asked_for_each_attempt() {
+    let policy = RetryPolicy::custom(|attempt| MINUTE * attempt);
+    assert_eq!([1, 2, 7].map(|attempt| policy.delay(attempt, 0.5)), [1, 2, 7].map(|n| MINUTE * n));
+}
+
+#[test]
 fn a_policy_that_makes_no_sense_says_what_is_wrong() {
     let second = Duration::from_secs(1);
     let check = |policy: RetryPolicy| policy.check().map_err(|error| error.to_string());
