@@ -25,8 +25,10 @@ const COPIES: [Copy; 11] = [
         name: "notify_forgets_between_waits",
         file: "notify.rs",
         changes: &[(
-            "filter_map(Weak::upgrade) {\n            notify.notify_one();\n        }\n    }\n\n    fn wake_all",
-            "filter_map(Weak::upgrade) {\n            notify.notify_waiters();\n        }\n    }\n\n    fn wake_all",
+            "filter_map(Weak::upgrade) {\n            notify.notify_one();\n        }\n    }\n\n\
+             \u{20}   fn wake_all",
+            "filter_map(Weak::upgrade) {\n            notify.notify_waiters();\n        }\n    }\n\n\
+             \u{20}   fn wake_all",
         )],
     },
     Copy {

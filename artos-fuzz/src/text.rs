@@ -36,8 +36,8 @@ pub fn rules(bytes: &[u8]) {
     }
 }
 
-/// What is written after `serve` on the command line of the document service, its durations first of
-/// all: each line is an argument.
+/// What is written after `serve` on the command line of the document service, its durations first
+/// of all: each line is an argument.
 pub fn durations(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let arguments = ["document-service", "serve"].into_iter().chain(text.lines());

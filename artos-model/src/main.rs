@@ -2,7 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a program speaks to its user")]
 
-use std::{process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
 use anyhow::Context as _;
 use artos_model::{Bounds, Protocol, RULES, representative};
@@ -55,10 +55,7 @@ fn main() -> anyhow::Result<ExitCode> {
     };
     let started = std::time::Instant::now();
     let checker = Protocol::new(bounds).checker().symmetry_fn(representative).threads(threads);
-    let checker = checker.spawn_dfs();
-    while !checker.is_done() {
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    let checker = checker.spawn_dfs().join();
     println!(
         "{} states explored, {} of them different, at most {} events deep, in {:.1} s",
         checker.state_count(),

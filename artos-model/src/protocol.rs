@@ -131,8 +131,8 @@ impl Protocol {
     }
 
     fn is_claimable(&self, row: &Row) -> bool {
-        // A task whose attempts are used up is claimed once more, to fail; that may go wrong as often
-        // as one likes without anything new.
+        // A task whose attempts are used up is claimed once more, to fail; that may go wrong as
+        // often as one likes without anything new.
         let worth_it = row.attempt <= self.bounds.attempts;
         let taken = row.state == TaskState::Running;
         (row.state == TaskState::Pending && row.wait == 0 && worth_it)

@@ -183,7 +183,7 @@ impl Row {
         claimed
     }
 
-    /// Extends a lease; the answer says whether a cancel is wanted, or nothing if the lease is lost.
+    /// Extends a lease; the answer says whether a cancel is wanted, or nothing if it is lost.
     pub(crate) fn beat(&mut self, epoch: u8, flaw: Option<Flaw>) -> Option<bool> {
         let lease = self.shown(epoch, flaw == Some(Flaw::BeatIgnoresEpoch));
         self.revive(flaw == Some(Flaw::BeatIgnoresLapse));

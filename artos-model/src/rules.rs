@@ -53,8 +53,8 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Watches a step of nobody in particular; the step says whether a cancel was promised by it, or
-    /// by `None` that it did nothing worth noting.
+    /// Watches a step of nobody in particular; the step says whether a cancel was promised by it,
+    /// or by `None` that it did nothing worth noting.
     pub(crate) fn sees(
         &mut self,
         row: &mut Row,

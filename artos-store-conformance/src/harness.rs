@@ -29,7 +29,8 @@ pub trait Harness: Send + Sync + 'static {
     /// A store that tells time by a server's clock shifts the same offset the other way.
     async fn set_back(&self, by: Duration);
 
-    /// Returns the store's time if it stands still unless it is moved with these methods; then random histories compare every timestamp exactly, and otherwise to the hour.
+    /// Returns the store's time if it stands still unless it is moved with these methods;
+    /// then random histories compare every timestamp exactly, and otherwise to the hour.
     fn frozen_time(&self) -> Option<Timestamp>;
 }
 

@@ -50,8 +50,8 @@
 //! `failpoints`, off by default, is for tests of this crate: it makes the module `failpoints`
 //! public, with named points in the code at which a test may kill the process.
 //!
-//! `fuzzing`, off by default, is for tests of this crate, too: it makes the module `fuzzing` public,
-//! with what the store reads off a disk as functions of bytes.
+//! `fuzzing`, off by default, is for tests of this crate, too: it makes the module `fuzzing`
+//! public, with what the store reads off a disk as functions of bytes.
 //!
 //! # The folder
 //!

@@ -63,7 +63,7 @@ const ARROWS: &[Arrows] = &[
 const DOORS: &[(&str, &[&str], &str)] = &[
     (
         "axum",
-        &["artos-http", "artos-examples", "artos-bench", "document-service"],
+        &["artos-http", "artos-fuzz", "artos-examples", "artos-bench", "document-service"],
         "HTTP lives in artos-http",
     ),
     ("utoipa", &["artos-http", "document-service"], "HTTP lives in artos-http"),
@@ -96,6 +96,7 @@ fn packages<'a>(tree: &'a Tree, findings: &mut Vec<Finding>) -> Vec<Package<'a>>
     let manifests = tree.files().filter(|file| {
         (file.path == "Cargo.toml" || file.path.ends_with("/Cargo.toml"))
             && !file.path.starts_with("benches/peers/")
+            && !file.path.starts_with("fuzz/")
     });
     let mut packages = Vec::new();
     for file in manifests {
