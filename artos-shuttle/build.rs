@@ -27,7 +27,8 @@ const COPIES: [Copy; 11] = [
         changes: &[(
             "filter_map(Weak::upgrade) {\n            notify.notify_one();\n        }\n    }\n\n\
              \u{20}   fn wake_all",
-            "filter_map(Weak::upgrade) {\n            notify.notify_waiters();\n        }\n    }\n\n\
+            "filter_map(Weak::upgrade) {\n            notify.notify_waiters();\n        }\n    }\n\
+             \n\
              \u{20}   fn wake_all",
         )],
     },

@@ -2,8 +2,9 @@
 //!
 //! Workers claim, beat, settle, crash and come back; what they send is lost, arrives twice or long
 //! after its lease ended; replies are lost; tasks are cancelled; leases lapse and are rescued.
-//! Every order of every such event is tried, within the bounds of [`Bounds`]. What an event does to a
-//! task is decided by [`artos_core::machine`], the code that the stores run, and nothing else.
+//! Every order of every such event is tried, within the bounds of [`Bounds`]. What an event does
+//! to a task is decided by [`artos_core::machine`], the code that the stores run, and nothing
+//! else.
 //!
 //! A [`Flaw`] breaks one of its rules, to see that the model notices.
 
