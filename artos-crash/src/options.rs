@@ -93,6 +93,10 @@ pub enum Fault {
     Eio,
     /// Damages the files of a store that is not open.
     Corrupt,
+    /// Makes every trouble there is between processes and a Postgres that they share.
+    Postgres,
+    /// Cuts the power of the machine a Postgres server is on.
+    PostgresPower,
     /// Cuts the power of a disk that keeps any part of what was not flushed, in any order.
     Reorder,
 }
@@ -110,6 +114,8 @@ impl Fault {
             Self::Full => "full",
             Self::Eio => "eio",
             Self::Corrupt => "corrupt",
+            Self::Postgres => "postgres",
+            Self::PostgresPower => "postgres power",
             Self::Reorder => "reorder",
         }
     }
@@ -123,6 +129,8 @@ impl Fault {
             Self::Syscalls => 120,
             Self::Full => 5,
             Self::Corrupt => 100,
+            Self::Postgres => 15,
+            Self::PostgresPower => 12,
             Self::Reorder => 10,
         }
     }

@@ -25,6 +25,9 @@ pub(crate) enum Believe {
     Questions,
 }
 
+/// So many bits number the calls of a child.
+pub(crate) const CALLS_OF_A_CHILD: u32 = 32;
+
 /// A store under test.
 pub(crate) struct Subject {
     pub(crate) checker: Checker,
@@ -43,6 +46,15 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
+    /// Begins the life of a store in a database, with notes in `folder`. It may refuse what it
+    /// likes while it is out of reach, and take part again.
+    pub(crate) fn in_database(folder: &Path, url: String, seed: u64) -> anyhow::Result<Self> {
+        let mut subject = Self::new(folder, &folder.join("none"), seed)?;
+        subject.options.url = Some(url);
+        subject.checker = Checker::new(workload::rules());
+        Ok(subject)
+    }
+
     /// Begins the life of a store at `path`, with notes in `folder`.
     pub(crate) fn new(folder: &Path, path: &Path, seed: u64) -> anyhow::Result<Self> {
         fs::create_dir_all(folder)?;
@@ -51,6 +63,8 @@ impl Subject {
         }
         let options = ChildOptions {
             path: path.to_owned(),
+            url: None,
+            first_call: 0,
             seed: 0,
             duty: ChildDuty::Load,
             no_fsync: false,
@@ -59,7 +73,7 @@ impl Subject {
             die_on: 1,
         };
         Ok(Self {
-            checker: Checker::new(workload::rules()),
+            checker: Checker::new(workload::rules().fail_stop()),
             seed,
             children: 0,
             rounds: 0,
@@ -73,6 +87,11 @@ impl Subject {
     /// Returns the path of the store.
     pub(crate) fn path(&self) -> &Path {
         &self.options.path
+    }
+
+    /// Returns the number of the child that was started last.
+    pub(crate) const fn children(&self) -> u64 {
+        self.children
     }
 
     /// Returns the file for what children complain about.
@@ -110,6 +129,11 @@ impl Subject {
         };
         command.arg("child").arg("--path").arg(self.path());
         command.args(["--store-seed", &seed.to_string(), "--duty", duty.name()]);
+        if let Some(url) = &self.options.url {
+            // Children at the same time have numbers of their own for their calls.
+            let first = self.children << CALLS_OF_A_CHILD;
+            command.args(["--url", url, "--first-call", &first.to_string()]);
+        }
         if self.options.no_fsync {
             command.arg("--no-fsync");
         }

@@ -83,7 +83,7 @@ macro_rules! tasks {
             let stage = |name: &str| {
                 StageRule { name: String::from(name), attempts_max: ATTEMPTS_MAX }
             };
-            Rules::default().fail_stop()$(.pipeline($kind, [$($stage),*].map(stage)))*
+            Rules::default()$(.pipeline($kind, [$($stage),*].map(stage)))*
         }
     };
 }

@@ -26,6 +26,8 @@ pub(crate) struct History {
     pub(crate) may_have_ended: BTreeMap<TaskState, u64>,
     /// How it ended, once that is certain.
     pub(crate) ended: Option<Ended>,
+    /// Since when that is certain, in the order of events.
+    pub(crate) ended_since: Option<u64>,
     /// When it was certain that its worker would be told to cancel, in the order of events.
     pub(crate) cancel_requested: Option<u64>,
     /// Rescues: when they were asked for, and when they were answered, in the order of events.
@@ -54,6 +56,7 @@ impl History {
             outputs: Vec::new(),
             may_have_ended: BTreeMap::new(),
             ended: None,
+            ended_since: None,
             cancel_requested: None,
             rescues: Vec::new(),
         }
@@ -62,6 +65,14 @@ impl History {
     /// Notes that somebody wanted the task to end in `state`.
     pub(crate) fn may_end(&mut self, state: TaskState, at: u64) {
         self.may_have_ended.entry(state).or_insert(at);
+    }
+
+    /// Returns how it had ended before a lease of this epoch was asked for. A lease that was given
+    /// before the end may be told of after it: its worker may have been frozen meanwhile.
+    pub(crate) fn ended_before(&self, asked: u64, epoch: u64) -> Option<Ended> {
+        let ended = self.ended?;
+        let is_before = self.ended_since.is_some_and(|since| since < asked);
+        (is_before || ended.by.is_some_and(|by| by < epoch)).then_some(ended)
     }
 
     /// Returns the last lease before an epoch, and its epoch.

@@ -43,6 +43,13 @@ impl Log {
         Self { clock: Box::new(clock), calls: AtomicU64::new(0), out: Mutex::new(out) }
     }
 
+    /// Numbers calls from here on, so that several processes tell theirs apart.
+    #[must_use]
+    pub fn numbered_from(self, first: u64) -> Self {
+        self.calls.store(first, Ordering::Relaxed);
+        self
+    }
+
     /// Returns a number for a call.
     pub(crate) fn call(&self) -> u64 {
         self.calls.fetch_add(1, Ordering::Relaxed)

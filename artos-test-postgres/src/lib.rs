@@ -12,7 +12,7 @@ mod server;
 use std::sync::OnceLock;
 
 pub use proxy::{Proxy, Way, Weather};
-pub use server::{Durability, Server, ServerError};
+pub use server::{Durability, Processes, Server, ServerError};
 
 /// Names a server that runs already.
 pub const URL_VARIABLE: &str = "ARTOS_TEST_POSTGRES_URL";

@@ -48,7 +48,9 @@ impl From<io::Error> for ServerError {
 /// A server of one's own.
 #[derive(Debug)]
 pub struct Server {
-    folder: TempDir,
+    folder: PathBuf,
+    /// The folder, unless it is somebody else's.
+    _own: Option<TempDir>,
     programs: PathBuf,
     user: Option<User>,
     port: u16,
@@ -73,6 +75,31 @@ impl Server {
     ///
     /// As for [`start`](Self::start).
     pub fn start_with(durability: Durability, settings: &[&str]) -> Result<Self, ServerError> {
+        let folder = tempfile::Builder::new().prefix("artos-postgres-").tempdir()?;
+        Self::make(folder.path().to_owned(), Some(folder), durability, settings)
+    }
+
+    /// Does what [`start_with`](Self::start_with) does, in a folder of yours, which is not there yet
+    /// or empty.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`](Self::start).
+    pub fn start_in(
+        folder: &Path,
+        durability: Durability,
+        settings: &[&str],
+    ) -> Result<Self, ServerError> {
+        fs::create_dir_all(folder)?;
+        Self::make(folder.to_owned(), None, durability, settings)
+    }
+
+    fn make(
+        folder: PathBuf,
+        own: Option<TempDir>,
+        durability: Durability,
+        settings: &[&str],
+    ) -> Result<Self, ServerError> {
         let programs = programs::folder().ok_or_else(|| {
             ServerError(format!(
                 "its programs are not installed: expected initdb, pg_ctl and postgres in \
@@ -82,18 +109,20 @@ impl Server {
             ))
         })?;
         let user = programs::user().map_err(ServerError)?;
-        let folder = tempfile::Builder::new().prefix("artos-postgres-").tempdir()?;
         if let Some(User { uid, gid }) = user {
-            chown(folder.path(), Some(uid), Some(gid))?;
+            chown(&folder, Some(uid), Some(gid))?;
         }
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700))?;
-        let data = folder.path().join("data");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        let data = folder.join("data");
         let mut initdb = command(&programs, "initdb", user);
         initdb.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"]);
-        run(initdb.arg("--no-sync").arg("-D").arg(&data))?;
-        let guard = guard(&programs, folder.path(), user)?;
-        let options = options(durability, folder.path(), settings);
-        let mut server = Self { folder, programs, user, port: 0, options, guard };
+        initdb.arg("-D").arg(&data);
+        // A disk that is to lose its power is small, and has to have what was made on it.
+        initdb.arg(if own.is_some() { "--no-sync" } else { "--wal-segsize=1" });
+        run(&mut initdb)?;
+        let guard = guard(&programs, &folder, user)?;
+        let options = options(durability, &folder, settings);
+        let mut server = Self { folder, _own: own, programs, user, port: 0, options, guard };
         server.start_on_a_free_port()?;
         Ok(server)
     }
@@ -131,13 +160,13 @@ impl Server {
     /// Returns the folder of its cluster.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.join("data")
     }
 
     /// Returns the file that it writes its log to.
     #[must_use]
     pub fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
+        self.folder.join("log")
     }
 
     /// Stops the server at once, as a crash would.
@@ -147,12 +176,17 @@ impl Server {
     /// [`ServerError`] says what `pg_ctl` said.
     pub fn stop(&self) -> Result<(), ServerError> {
         let mut stop = command(&self.programs, "pg_ctl", self.user);
-        run(stop.arg("-D").arg(self.folder.path().join("data")).args([
-            "-w",
-            "-m",
-            "immediate",
-            "stop",
-        ]))
+        run(stop.arg("-D").arg(self.folder.join("data")).args(["-w", "-m", "immediate", "stop"]))
+    }
+
+    /// Returns the processes of the server, while its folder can be read.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not run.
+    pub fn processes(&self) -> Result<Processes, ServerError> {
+        let pid = fs::read_to_string(self.data().join("postmaster.pid"))?;
+        Ok(Processes { first: pid.lines().next().unwrap_or_default().to_owned() })
     }
 
     /// Starts the server again where it was.
@@ -162,10 +196,41 @@ impl Server {
     /// [`ServerError`] says what `pg_ctl` said.
     pub fn resume(&self) -> Result<(), ServerError> {
         let mut start = command(&self.programs, "pg_ctl", self.user);
-        start.arg("-D").arg(self.folder.path().join("data"));
-        start.arg("-l").arg(self.folder.path().join("log"));
+        start.arg("-D").arg(self.folder.join("data"));
+        start.arg("-l").arg(self.folder.join("log"));
         start.arg("-o").arg(format!("-c port={} {}", self.port, self.options));
         run(start.args(["-w", "-t", "60", "start"]))
+    }
+}
+
+/// The processes of a server.
+#[derive(Debug)]
+pub struct Processes {
+    /// The one that starts the others.
+    first: String,
+}
+
+impl Processes {
+    /// Kills all of them with SIGKILL, and waits for none of them.
+    ///
+    /// # Errors
+    ///
+    /// If the system's table of processes cannot be read.
+    pub fn kill(&self) -> Result<(), ServerError> {
+        let mut all = vec![self.first.clone()];
+        for entry in fs::read_dir("/proc")?.flatten() {
+            // The fields after the program's name: its state, and who started it.
+            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+            if parent == Some(self.first.as_str()) {
+                all.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        // Some may have ended meanwhile; the first one is named first, and starts no others then.
+        let mut kill = Command::new("kill");
+        kill.arg("-KILL").args(all).stdout(Stdio::null()).stderr(Stdio::null());
+        kill.status()?;
+        Ok(())
     }
 }
 

@@ -277,6 +277,10 @@ impl ClaimedTask {
         if let Some(outcome) = retry::before_attempt(&self.record, options) {
             return (self, Attempted::Settle(outcome, Vec::new()));
         }
+        // A process that was frozen finds its leases gone when it wakes up, before anybody says so.
+        if execution.has_lapsed(Instant::now()) {
+            return Attempted::Lost;
+        }
         match execution.stop_reason() {
             Some(StopReason::LeaseLost) => return (self, Attempted::Lost),
             Some(StopReason::Shutdown) => {

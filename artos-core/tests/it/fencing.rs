@@ -8,6 +8,7 @@ use artos_core::{
 };
 use tokio::sync::{mpsc::UnboundedSender, watch};
 
+use crate::hooked_store::Hook;
 use crate::support::{Count, Faults, FaultyStore, SECOND, runtime, signals, store};
 
 /// How the stale worker ends its stage once it is let go.
@@ -126,6 +127,26 @@ async fn a_stage_hears_that_its_lease_is_lost() {
     let before = tokio::time::Instant::now();
     assert_eq!(signals.recv().await.unwrap(), "told");
     assert!(before.elapsed() < 30 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_process_starts_nothing_whose_lease_lapsed_meanwhile() {
+    let store = Hook::new(store());
+    store.hooks.freeze_once_ms.store(3_600_000, Ordering::SeqCst);
+    let (runs, mut started) = signals();
+    let stage = move |cx: StageContext, Count(number): Count| {
+        runs.send(cx.attempt()).ok();
+        async move { Ok(number) }
+    };
+    let runtime = runtime(store.clone())
+        .register(Pipeline::new("note", stage_fn(stage)))
+        .start()
+        .await
+        .unwrap();
+    runtime.client().submit(Count(1)).await.unwrap().wait().await.unwrap();
+    assert_eq!(store.hooks.freeze_once_ms.load(Ordering::SeqCst), 0, "it was never frozen");
+    // The first attempt was charged, and its lease lapsed before it could start.
+    assert_eq!((started.recv().await, started.try_recv().ok()), (Some(2), None));
 }
 
 #[tokio::test(start_paused = true)]

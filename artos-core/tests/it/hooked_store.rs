@@ -39,6 +39,8 @@ pub(crate) struct Hooks {
     pub(crate) full_if_big: AtomicBool,
     pub(crate) refuse_nul: AtomicBool,
     pub(crate) slow_claim_ms: AtomicU64,
+    /// Lets so much time pass at once, as for a frozen process, while a claim is answered.
+    pub(crate) freeze_once_ms: AtomicU64,
     pub(crate) settle_down: AtomicBool,
     pub(crate) hang_claim: AtomicBool,
     pub(crate) coin: Mutex<Option<artos_core::Random>>,
@@ -79,6 +81,10 @@ impl TaskStore for Hook {
         }
         let c = self.inner.claim(r).await?;
         if !c.tasks.is_empty() {
+            let frozen = self.hooks.freeze_once_ms.swap(0, SeqCst);
+            if frozen > 0 {
+                tokio::time::advance(Duration::from_millis(frozen)).await;
+            }
             let ms = self.hooks.slow_claim_ms.load(SeqCst);
             if ms > 0 {
                 delay(Duration::from_millis(ms)).await;

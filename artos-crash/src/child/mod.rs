@@ -13,8 +13,12 @@ use std::{
     time::Duration,
 };
 
-use artos_core::{Client, ListQuery, Queue, Retention, Runtime, SystemClock};
+use artos_core::{
+    Client, ListQuery, Queue, Retention, Runtime, SystemClock,
+    store::{StoreResult, TaskStore},
+};
 use artos_oracle::{Dice, Log, RecordingStore, Refusal, What, dump, mix};
+use artos_store_postgres::PostgresStore;
 use artos_store_sled::{Durability, SledStore, offline};
 use clap::{Args, ValueEnum};
 
@@ -26,6 +30,12 @@ pub struct ChildOptions {
     /// The folder of the store.
     #[arg(long)]
     pub path: PathBuf,
+    /// The address of the database, if the store is in one; then `path` is of no account.
+    #[arg(long)]
+    pub url: Option<String>,
+    /// The number of its first call, where several children tell theirs to the same rig.
+    #[arg(long, default_value_t = 0)]
+    pub first_call: u64,
     /// Decides what is submitted.
     #[arg(long = "store-seed")]
     pub seed: u64,
@@ -57,6 +67,10 @@ pub enum ChildDuty {
     Heal,
     /// Write the store anew, and end.
     Compact,
+    /// Run tasks that others submit, until the end of the input.
+    Work,
+    /// Submit tasks that others run, until the end of the input.
+    Submit,
 }
 
 impl ChildDuty {
@@ -66,6 +80,8 @@ impl ChildDuty {
             Self::Load => "load",
             Self::Heal => "heal",
             Self::Compact => "compact",
+            Self::Work => "work",
+            Self::Submit => "submit",
         }
     }
 }
@@ -87,7 +103,7 @@ pub fn run(options: &ChildOptions) -> anyhow::Result<ExitCode> {
     }
     // Not through a buffer: what has been told must be out of this process.
     let out = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
-    let log = Arc::new(Log::new(SystemClock, out));
+    let log = Arc::new(Log::new(SystemClock, out).numbered_from(options.first_call));
     if options.duty == ChildDuty::Compact {
         return compact(options, &log);
     }
@@ -105,13 +121,11 @@ fn compact(options: &ChildOptions, log: &Log) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-type Store = Arc<RecordingStore<SledStore>>;
+type Store = Arc<RecordingStore<Arc<dyn TaskStore>>>;
 
 async fn work(options: &ChildOptions, log: &Arc<Log>) -> anyhow::Result<ExitCode> {
     let mut dice = Dice::new(mix(options.seed, 1));
-    let durability = if options.no_fsync { Durability::Process } else { Durability::Power };
-    let cache = 1 << dice.between(20, 26);
-    let store = match open(options, durability, cache) {
+    let store = match open(options, &mut dice).await {
         Ok(store) => store,
         Err(error) => {
             log.tell(What::Refused(Refusal::of(&error)))?;
@@ -119,7 +133,9 @@ async fn work(options: &ChildOptions, log: &Arc<Log>) -> anyhow::Result<ExitCode
         }
     };
     log.tell(What::Opened)?;
-    let alive = match dump(&store, log).await {
+    let is_alone = !matches!(options.duty, ChildDuty::Work | ChildDuty::Submit);
+    let alive = if is_alone { dump(&store, log).await } else { Ok(0) };
+    let alive = match alive {
         Ok(alive) => alive,
         Err(error) => {
             log.tell(What::Refused(Refusal::of(&error)))?;
@@ -131,17 +147,28 @@ async fn work(options: &ChildOptions, log: &Arc<Log>) -> anyhow::Result<ExitCode
         return Ok(ExitCode::SUCCESS);
     }
     let store: Store = Arc::new(RecordingStore::new(store, Arc::clone(log)));
-    let runtime = start(&store, log, &mut dice).await?;
+    let stop = Arc::new(AtomicBool::new(false));
+    if options.duty == ChildDuty::Submit {
+        let client = Client::new(store);
+        tokio::select! {
+            _ = load::run(&client, options, 0, &stop) => {}
+            () = end_of_input() => {}
+        }
+        log.tell(What::Done)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = start(&store, options, log, &mut dice).await?;
     let client = runtime.client();
     let has_stopped = match options.duty {
-        ChildDuty::Heal => heal(&client, alive).await,
-        _ => {
-            let stop = Arc::new(AtomicBool::new(false));
-            tokio::select! {
-                has_stopped = load::run(&client, options, alive, &stop) => has_stopped,
-                () = end_of_input() => false,
-            }
+        ChildDuty::Heal => heal(&client, options, alive).await,
+        ChildDuty::Work => {
+            end_of_input().await;
+            false
         }
+        _ => tokio::select! {
+            has_stopped = load::run(&client, options, alive, &stop) => has_stopped,
+            () = end_of_input() => false,
+        },
     };
     // A store that stopped refuses whatever is handed back, too.
     let _ = runtime.shutdown(Duration::from_millis(dice.below(100))).await;
@@ -152,17 +179,22 @@ async fn work(options: &ChildOptions, log: &Arc<Log>) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(
-    options: &ChildOptions,
-    durability: Durability,
-    cache: u64,
-) -> artos_core::store::StoreResult<SledStore> {
+/// How long a call to a database may take.
+pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(2);
+
+async fn open(options: &ChildOptions, dice: &mut Dice) -> StoreResult<Arc<dyn TaskStore>> {
+    let cache = 1 << dice.between(20, 26);
+    if let Some(url) = &options.url {
+        let builder = PostgresStore::builder(url).call_deadline(CALL_DEADLINE);
+        return Ok(Arc::new(builder.max_connections(6).connect().await?));
+    }
+    let durability = if options.no_fsync { Durability::Process } else { Durability::Power };
     let mut builder = SledStore::builder(&options.path).durability(durability).cache_bytes(cache);
     if options.die_at.is_some() {
         // No round is long enough for a snapshot otherwise.
         builder = builder.snapshot_bytes(0);
     }
-    builder.open()
+    Ok(Arc::new(builder.open()?))
 }
 
 /// How long terminal tasks are kept: short, so that prunes happen, and yet much longer than a
@@ -171,10 +203,18 @@ const KEPT: Duration = Duration::from_millis(1_000);
 /// Failed tasks are kept for longer than any store of a rig lives.
 const FAILED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-async fn start(store: &Store, log: &Arc<Log>, dice: &mut Dice) -> anyhow::Result<Runtime> {
+async fn start(
+    store: &Store,
+    options: &ChildOptions,
+    log: &Arc<Log>,
+    dice: &mut Dice,
+) -> anyhow::Result<Runtime> {
+    // A lease on a server has to outlast a call that has to be repeated.
+    let lease =
+        if options.url.is_some() { dice.between(2_500, 4_000) } else { dice.between(300, 1_200) };
     let retention = Retention { failed: FAILED_KEPT, ..Retention::all(KEPT) };
     let mut runtime = Runtime::builder(Arc::clone(store))
-        .lease_duration(Duration::from_millis(dice.between(300, 1_200)))
+        .lease_duration(Duration::from_millis(lease))
         .poll_interval(Duration::from_millis(200))
         .cancel_grace(Duration::from_millis(50))
         .retention(retention)
@@ -197,11 +237,15 @@ async fn end_of_input() {
 }
 
 /// Waits until every task is terminal; returns whether the store stopped before.
-async fn heal(client: &Client, mut alive: u64) -> bool {
+async fn heal(client: &Client, options: &ChildOptions, mut alive: u64) -> bool {
     let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
     while alive > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
         let Ok(page) = client.list(&query).await else {
+            // A database comes back; an embedded store does not.
+            if options.url.is_some() {
+                continue;
+            }
             return true;
         };
         alive = page.counts.map_or(0, |counts| counts.pending + counts.running);

@@ -6,6 +6,7 @@ pub(crate) mod failpoints;
 mod folder;
 mod full;
 mod kill;
+mod postgres;
 mod power;
 mod reorder;
 mod syscalls;
@@ -47,6 +48,16 @@ pub fn run(fault: Fault, options: &RigOptions) -> anyhow::Result<Report> {
             rig::run(name, everyday, options, full::Full::new)
         }
         Fault::Corrupt => rig::run(name, everyday, options, |_| corrupt::Corrupt::new()),
+        Fault::Postgres => {
+            // Outages of an everyday run are short.
+            let has_time = options.rounds.is_some() || options.time().is_some();
+            rig::run(name, everyday, options, |worker| postgres::Chaos::new(worker, has_time))
+        }
+        Fault::PostgresPower => {
+            postgres::require()?;
+            let control = options.control.is_some();
+            rig::run(name, everyday, options, |worker| postgres::Cuts::new(worker, control))
+        }
         Fault::Reorder => {
             reorder::require()?;
             rig::run(name, everyday, options, |_| reorder::Reorder::new())

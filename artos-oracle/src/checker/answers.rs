@@ -173,7 +173,7 @@ impl Checker {
             let message = format!("epoch {epoch} of task {id} was given twice");
             problems.push((Invariant::Fenced, message));
         }
-        if let Some(ended) = history.ended {
+        if let Some(ended) = history.ended_before(asked, epoch) {
             let message =
                 format!("task {id} had ended as {}, and was leased as epoch {epoch}", ended.state);
             problems.push((Invariant::EndsOnce, message));

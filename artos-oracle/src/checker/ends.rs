@@ -112,11 +112,13 @@ impl Checker {
 
     /// Notes that a task ended, and checks that it ended so before if it did.
     pub(super) fn ends(&mut self, id: TaskId, now: Ended) {
+        let event = self.now;
         let Some(history) = self.tasks.get_mut(&id) else {
             return;
         };
         let Some(before) = history.ended else {
             history.ended = Some(now);
+            history.ended_since = Some(event);
             self.tally.ended += 1;
             return;
         };

@@ -27,6 +27,27 @@ fn a_settlement_whose_event_comes_late_is_fine() {
 }
 
 #[test]
+fn a_lease_that_a_frozen_worker_hears_of_after_the_end_is_fine() {
+    let mut story = Story::new();
+    story.submit(1);
+    let call = story.ask(Asks::Claim { queue: String::from("queue"), lease_for: LEASE });
+    let rescue = story.ask(Asks::Rescue);
+    story.say(rescue, Answer::Rescued { task: id(1) });
+    story.claim(1, 3, 2).complete(1, 3, "output");
+    let claimed = |epoch| Answer::Claimed {
+        task: id(1),
+        epoch,
+        attempt: 1,
+        stage: None,
+        payload: digest("input"),
+    };
+    story.say(call, claimed(1)).is_fine();
+    // Nothing that was asked then could lease it again.
+    story.say(call, claimed(4));
+    assert!(!story.checker.findings().is_empty());
+}
+
+#[test]
 fn i3_a_settlement_after_a_rescue_is_caught() {
     let mut story = Story::new();
     story.submit(1).claim(1, 1, 1);
