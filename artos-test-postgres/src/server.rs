@@ -9,6 +9,7 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -17,6 +18,10 @@ use crate::programs::{self, User};
 
 /// How often a port that was free a moment ago may turn out to be taken.
 const PORTS: usize = 5;
+
+/// How often the processes of a server are killed, and how long after each time they are looked for.
+const KILLS: usize = 1_000;
+const BETWEEN_KILLS: Duration = Duration::from_millis(5);
 
 /// Whether a commit of the server waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,14 +184,13 @@ impl Server {
         run(stop.arg("-D").arg(self.folder.join("data")).args(["-w", "-m", "immediate", "stop"]))
     }
 
-    /// Returns the processes of the server, while its folder can be read.
+    /// Returns the processes of the server.
     ///
     /// # Errors
     ///
-    /// If the server does not run.
+    /// If its folder is gone.
     pub fn processes(&self) -> Result<Processes, ServerError> {
-        let pid = fs::read_to_string(self.data().join("postmaster.pid"))?;
-        Ok(Processes { first: pid.lines().next().unwrap_or_default().to_owned() })
+        Ok(Processes { data: fs::canonicalize(self.data())? })
     }
 
     /// Starts the server again where it was.
@@ -203,34 +207,39 @@ impl Server {
     }
 }
 
-/// The processes of a server.
+/// The processes of a server: those that work in its folder.
 #[derive(Debug)]
 pub struct Processes {
-    /// The one that starts the others.
-    first: String,
+    data: PathBuf,
 }
 
 impl Processes {
-    /// Kills all of them with SIGKILL, and waits for none of them.
+    /// Kills all of them with SIGKILL, again and again until none is left: one may have been started
+    /// while they were counted.
     ///
     /// # Errors
     ///
-    /// If the system's table of processes cannot be read.
+    /// If the system's table of processes cannot be read, or they do not die.
     pub fn kill(&self) -> Result<(), ServerError> {
-        let mut all = vec![self.first.clone()];
-        for entry in fs::read_dir("/proc")?.flatten() {
-            // The fields after the program's name: its state, and who started it.
-            let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-            let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
-            if parent == Some(self.first.as_str()) {
-                all.push(entry.file_name().to_string_lossy().into_owned());
+        for _ in 0..KILLS {
+            let all = self.alive()?;
+            if all.is_empty() {
+                return Ok(());
             }
+            let mut kill = Command::new("kill");
+            kill.arg("-KILL").args(all).stdout(Stdio::null()).stderr(Stdio::null());
+            kill.status()?;
+            std::thread::park_timeout(BETWEEN_KILLS);
         }
-        // Some may have ended meanwhile; the first one is named first, and starts no others then.
-        let mut kill = Command::new("kill");
-        kill.arg("-KILL").args(all).stdout(Stdio::null()).stderr(Stdio::null());
-        kill.status()?;
-        Ok(())
+        Err(ServerError(format!("{:?} do not die", self.alive()?)))
+    }
+
+    fn alive(&self) -> io::Result<Vec<String>> {
+        let is_its = |entry: &fs::DirEntry| {
+            fs::read_link(entry.path().join("cwd")).is_ok_and(|folder| folder == self.data)
+        };
+        let entries = fs::read_dir("/proc")?.flatten().filter(is_its);
+        Ok(entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
     }
 }
 
