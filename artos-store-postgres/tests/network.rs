@@ -1,6 +1,8 @@
 //! A network that loses, holds and resets: calls end in time, nothing is done twice, and a store
 //! works again as soon as the network does.
 
+#![expect(clippy::unwrap_used, reason = "a test speaks by panicking")]
+
 mod fixture;
 
 use std::{net::SocketAddr, time::Duration};
@@ -175,8 +177,8 @@ struct Wrong {
 
 impl Clock for Wrong {
     fn now(&self) -> Timestamp {
-        let now = SystemClock.now() + self.ahead;
-        Timestamp::from_micros(now.as_micros() - self.behind.as_micros() as i64)
+        let behind = i64::try_from(self.behind.as_micros()).unwrap();
+        Timestamp::from_micros((SystemClock.now() + self.ahead).as_micros() - behind)
     }
 }
 

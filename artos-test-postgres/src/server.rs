@@ -19,7 +19,7 @@ use crate::programs::{self, User};
 /// How often a port that was free a moment ago may turn out to be taken.
 const PORTS: usize = 5;
 
-/// How often the processes of a server are killed, and how long after each time they are looked for.
+/// How often the processes of a server are killed, and how long after that they are looked for.
 const KILLS: usize = 1_000;
 const BETWEEN_KILLS: Duration = Duration::from_millis(5);
 
@@ -84,7 +84,7 @@ impl Server {
         Self::make(folder.path().to_owned(), Some(folder), durability, settings)
     }
 
-    /// Does what [`start_with`](Self::start_with) does, in a folder of yours, which is not there yet
+    /// Does what [`start_with`](Self::start_with) does, in a folder of yours that is not there yet,
     /// or empty.
     ///
     /// # Errors
@@ -214,8 +214,8 @@ pub struct Processes {
 }
 
 impl Processes {
-    /// Kills all of them with SIGKILL, again and again until none is left: one may have been started
-    /// while they were counted.
+    /// Kills all of them with SIGKILL, again and again until none is left: one may have been
+    /// started while they were counted.
     ///
     /// # Errors
     ///

@@ -68,7 +68,11 @@ const DOORS: &[(&str, &[&str], &str)] = &[
     ),
     ("utoipa", &["artos-http", "document-service"], "HTTP lives in artos-http"),
     ("sled", &["artos-store-sled", "artos-bench"], "sled lives in artos-store-sled"),
-    ("sqlx", &["artos-store-postgres", "artos-bench"], "SQL lives in artos-store-postgres"),
+    (
+        "sqlx",
+        &["artos-store-postgres", "artos-bench", "artos-crash", "artos-examples"],
+        "SQL lives in artos-store-postgres",
+    ),
     ("fuser", &["artos-crash"], "only the crash rigs make file systems"),
     ("fastrand", &["artos-core"], "randomness enters through `artos_core::Random`"),
     (

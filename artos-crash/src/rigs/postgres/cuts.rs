@@ -1,11 +1,11 @@
 //! Cuts the power of the machine the server is on. Its clients are elsewhere, and live on: whatever
 //! they were told counts.
 
-use std::{path::Path, time::Duration};
+use std::{net::SocketAddr, path::Path, time::Duration};
 
 use anyhow::Context as _;
 use artos_oracle::{Dice, Invariant};
-use artos_test_postgres::{Durability, Server};
+use artos_test_postgres::{Durability, Proxy, Server, Way, Weather};
 use tokio::runtime::Runtime;
 
 use super::{chaos::back_again, crowd::Crowd, trouble::forget_the_dead, watch::Watch};
@@ -38,6 +38,8 @@ const SETTINGS: [&str; 8] = [
 ];
 
 pub(crate) struct Cuts {
+    // Dropped before the runtime it runs on.
+    proxy: Option<Proxy>,
     // Dropped before its disk.
     server: Option<Server>,
     disk: Disk,
@@ -54,8 +56,9 @@ impl Cuts {
     /// Makes a disk; as a control, the server does not sync.
     pub(crate) fn new(worker: u64, control: bool) -> anyhow::Result<Self> {
         let disk = Disk::new(FileSystem::Ext4, worker)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { server: None, disk, runtime, control })
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        Ok(Self { proxy: None, server: None, disk, runtime, control })
     }
 
     fn server(&self) -> anyhow::Result<&Server> {
@@ -63,12 +66,28 @@ impl Cuts {
     }
 
     /// Cuts the power; the server's machine is gone.
+    ///
+    /// Nothing leaves a machine without power, so replies are held back first: a sync that is under
+    /// way while the file system is shut down may succeed, and yet not be on the disk.
     fn cut(&self) -> anyhow::Result<()> {
         let server = self.server()?;
+        self.weather(|weather| weather.replies = Way::Held);
         // What is on the disk cannot be read once it is cut.
         let processes = server.processes()?;
         self.disk.cut()?;
-        Ok(processes.kill()?)
+        processes.kill()?;
+        // What was held back is lost with its connections.
+        if let Some(proxy) = &self.proxy {
+            proxy.reset();
+        }
+        self.weather(|weather| weather.replies = Way::Open);
+        Ok(())
+    }
+
+    fn weather(&self, change: impl FnOnce(&mut Weather)) {
+        if let Some(proxy) = &self.proxy {
+            proxy.set(change);
+        }
     }
 
     /// Brings the server back; what it says if it does not come back.
@@ -100,8 +119,10 @@ impl Rig for Cuts {
         }
         let cluster = self.disk.path().join("cluster");
         let server = Server::start_in(&cluster, Durability::Power, &settings)?;
-        let url = server.url();
-        self.server = Some(server);
+        let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+        let proxy = self.runtime.block_on(Proxy::start(address))?;
+        let url = proxy.url(&server.url());
+        (self.server, self.proxy) = (Some(server), Some(proxy));
         Subject::in_database(folder, url, seed)
     }
 

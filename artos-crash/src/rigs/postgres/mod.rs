@@ -1,4 +1,4 @@
-//! A Postgres that several processes share, and everything that can go wrong between and below them.
+//! A Postgres that several processes share, and all that can go wrong between and below them.
 //!
 //! The processes write their events into one pipe, so what they tell has one order: a question is
 //! told before the database hears it, and an answer before anybody acts on it.
