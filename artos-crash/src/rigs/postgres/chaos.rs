@@ -75,7 +75,7 @@ impl Rig for Chaos {
         self.next += 1;
         let mut crowd = Crowd::start(subject)?;
         let begun = Deadline::after(BEGIN_WITHIN);
-        if !crowd.read_until(subject, begun, super::watch::Watch::is_everything_back)? {
+        if !crowd.begin(subject, begun)? {
             subject.find(Invariant::Opens, "nothing works in the beginning");
             crowd.end(subject, false)?;
             return Ok(Round::Broken);

@@ -58,6 +58,11 @@ impl Crowd {
         Ok(crowd)
     }
 
+    /// Reads until all are connected and everything works; whether that is so in time.
+    pub(crate) fn begin(&mut self, subject: &mut Subject, by: Deadline) -> anyhow::Result<bool> {
+        self.read_until(subject, by, |watch| watch.has_begun(WORKERS + SUBMITTERS))
+    }
+
     pub(crate) fn add(&mut self, subject: &mut Subject, duty: ChildDuty) -> anyhow::Result<()> {
         let mut command = subject.command(duty, &[])?;
         let complaints = OpenOptions::new().create(true).append(true).open(subject.complaints())?;

@@ -8,7 +8,7 @@ use artos_oracle::{Dice, Invariant};
 use artos_test_postgres::{Durability, Proxy, Server, Way, Weather};
 use tokio::runtime::Runtime;
 
-use super::{chaos::back_again, crowd::Crowd, trouble::forget_the_dead, watch::Watch};
+use super::{chaos::back_again, crowd::Crowd, trouble::forget_the_dead};
 use crate::{
     disk::Disk,
     options::FileSystem,
@@ -129,7 +129,7 @@ impl Rig for Cuts {
     fn round(&mut self, subject: &mut Subject, dice: &mut Dice) -> anyhow::Result<Round> {
         let mut crowd = Crowd::start(subject)?;
         let begun = Deadline::after(BEGIN_WITHIN);
-        if !crowd.read_until(subject, begun, Watch::is_everything_back)? {
+        if !crowd.begin(subject, begun)? {
             subject.find(Invariant::Opens, "nothing works in the beginning");
             crowd.end(subject, false)?;
             return Ok(Round::Broken);

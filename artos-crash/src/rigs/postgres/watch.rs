@@ -30,6 +30,8 @@ pub(crate) struct Watch {
     orphans: HashMap<TaskId, u64>,
     /// The time of the last event.
     now: u64,
+    /// Children that are connected.
+    opened: usize,
     /// What was acknowledged since somebody asked.
     inserted: u64,
     claimed: u64,
@@ -51,6 +53,7 @@ impl Watch {
                 }
             }
             What::Says { call, answer } => return self.says(*call, answer, event.at),
+            What::Opened => self.opened += 1,
             What::Ends { call, .. } => return self.ends(*call, event.at),
             _ => {}
         }
@@ -106,6 +109,11 @@ impl Watch {
     /// Returns whether everything that a runtime does was acknowledged since.
     pub(crate) const fn is_everything_back(&self) -> bool {
         self.inserted > 0 && self.claimed > 0 && self.settled > 0
+    }
+
+    /// Returns whether so many children are connected, and everything was acknowledged.
+    pub(crate) const fn has_begun(&self, children: usize) -> bool {
+        self.opened >= children && self.is_everything_back()
     }
 
     /// Returns how many settlements were acknowledged since.
