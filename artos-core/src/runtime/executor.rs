@@ -279,7 +279,7 @@ impl ClaimedTask {
         }
         // A process that was frozen finds its leases gone when it wakes up, before anybody says so.
         if execution.has_lapsed(Instant::now()) {
-            return Attempted::Lost;
+            return (self, Attempted::Lost);
         }
         match execution.stop_reason() {
             Some(StopReason::LeaseLost) => return (self, Attempted::Lost),
