@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Clock, Random, Submission, Task, TaskHandle,
+    cancel::BeforeCancel,
     commit::{Commit, Committer, Entry},
     error::{RetryError, SubmitError, TaskError},
     machine::Cancelled,
@@ -48,6 +49,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Client {
     shared: Arc<Shared>,
+    before_cancel: BeforeCancel,
 }
 
 struct Shared {
@@ -71,7 +73,27 @@ impl Client {
     }
 
     pub(crate) fn with_ids(store: Arc<dyn TaskStore>, ids: Ids) -> Self {
-        Self { shared: Arc::new(Shared { store, ids, inserts: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared { store, ids, inserts: Mutex::default() }),
+            before_cancel: BeforeCancel::default(),
+        }
+    }
+
+    pub(crate) fn announcing(self, before_cancel: BeforeCancel) -> Self {
+        Self { before_cancel, ..self }
+    }
+
+    /// Makes a client that submits something before it cancels a task, as
+    /// [`RuntimeBuilder::before_cancel`](crate::RuntimeBuilder::before_cancel) does for the clients
+    /// of a runtime.
+    #[must_use]
+    pub fn before_cancel<T, F>(mut self, announce: F) -> Self
+    where
+        T: Task,
+        F: Fn(&TaskRecord) -> Option<Submission<T>> + Send + Sync + 'static,
+    {
+        self.before_cancel.add(announce);
+        self
     }
 
     /// Submits a task. Set options on what this returns, then await it.
@@ -163,7 +185,26 @@ impl Client {
     ///
     /// [`StoreError`] if the store cannot be reached; the cancel may or may not have been noted.
     pub async fn cancel(&self, id: TaskId) -> StoreResult<Cancelled> {
+        if !self.before_cancel.is_empty() {
+            self.announce_cancel(id).await?;
+        }
         self.shared.store.as_ref().cancel(id).await
+    }
+
+    /// Submits what is to be there before a cancel.
+    async fn announce_cancel(&self, id: TaskId) -> StoreResult<()> {
+        let Some(record) = self.get(id).await? else { return Ok(()) };
+        let tasks = self.before_cancel.of(&record, &self.shared.ids);
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        match self.insert(tasks).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(StoreError::Unavailable {
+                message: String::from("the cancel could not be announced"),
+                source: Some(Box::new(error)),
+            }),
+        }
     }
 
     /// Submits a failed or cancelled task again, starting at the stage it ended in with the

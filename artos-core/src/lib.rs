@@ -9,6 +9,7 @@
 //! Start at [`Runtime`], then [`Stage`] and [`StageError`]. A process that only submits needs just
 //! a [`Client`]. Those who write a store start at [`store::TaskStore`] and [`machine`].
 
+mod cancel;
 mod client;
 mod clock;
 mod commit;

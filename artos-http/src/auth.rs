@@ -35,6 +35,8 @@ enum Scheme {
     Open,
     Tokens(Arc<[Token]>),
     Lookup(Lookup),
+    #[cfg(feature = "jwt")]
+    Jwt(crate::Jwt),
 }
 
 type Lookup =
@@ -80,6 +82,13 @@ impl Auth {
         Fut: Future<Output = Result<Option<Caller>, Problem>> + Send + 'static,
     {
         Self { scheme: Scheme::Lookup(Arc::new(move |token| Box::pin(lookup(token)))), keys: None }
+    }
+
+    /// Takes JSON Web Tokens of an issuer.
+    #[cfg(feature = "jwt")]
+    #[must_use]
+    pub const fn jwt(jwt: crate::Jwt) -> Self {
+        Self { scheme: Scheme::Jwt(jwt), keys: None }
     }
 
     /// Knows these keys as well, and lets admins look after the keys of their organization.
@@ -141,6 +150,8 @@ impl Auth {
             Scheme::Open => None,
             Scheme::Tokens(tokens) => find(tokens, token),
             Scheme::Lookup(lookup) => lookup(token.to_owned()).await?,
+            #[cfg(feature = "jwt")]
+            Scheme::Jwt(jwt) => jwt.caller(token).await?,
         };
         caller.ok_or_else(invalid_token)
     }
@@ -152,6 +163,8 @@ impl fmt::Debug for Auth {
             Scheme::Open => f.write_str("Auth::open"),
             Scheme::Tokens(tokens) => write!(f, "Auth::tokens({} tokens)", tokens.len()),
             Scheme::Lookup(_) => f.write_str("Auth::lookup"),
+            #[cfg(feature = "jwt")]
+            Scheme::Jwt(jwt) => write!(f, "Auth::jwt({jwt:?})"),
         }
     }
 }

@@ -403,3 +403,7 @@ impl From<RetryError> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "error_tests.rs"]
+mod tests;

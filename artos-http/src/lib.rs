@@ -77,6 +77,8 @@ mod cursor;
 mod drain;
 mod error;
 mod idempotency;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod keys;
 mod limits;
 mod nested;
@@ -100,6 +102,8 @@ pub use auth::{Auth, Caller};
 pub use builder::{BuildError, RouterBuilder, router};
 pub use drain::Drain;
 pub use error::{FieldError, Problem};
+#[cfg(feature = "jwt")]
+pub use jwt::{Jwt, JwtAlgorithm, JwtBuilder, JwtError};
 pub use keys::Keys;
 pub use limits::{Limits, Quota};
 pub use resource::Resource;

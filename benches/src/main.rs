@@ -1,6 +1,7 @@
 //! Load programs: what a user gets with the defaults, measured, with end states read back.
 
 mod ceiling;
+mod flood;
 mod http;
 mod latency;
 mod load;
@@ -206,6 +207,24 @@ enum Command {
     /// Measures the Postgres store, each time on a server of its own.
     #[command(subcommand)]
     Postgres(postgres::Command),
+    /// Lets one organization call far beyond its quota, and measures what another one waits for.
+    Flood {
+        /// Requests a second beyond the quota.
+        #[arg(long, default_value_t = 2_000)]
+        rate: u32,
+        /// Seconds for each run; with and without the flood take turns.
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+        /// Turns of each.
+        #[arg(long, default_value_t = 3)]
+        turns: u32,
+    },
+    /// The reading client of `flood`, in a process of its own.
+    #[command(hide = true)]
+    FloodRead { address: std::net::SocketAddr, id: String, seconds: u64 },
+    /// The flood of `flood`, in a process of its own.
+    #[command(hide = true)]
+    FloodSend { address: std::net::SocketAddr, rate: u32 },
     /// The clients of `waiters`, in a process of their own.
     #[command(hide = true)]
     Ask {
@@ -257,6 +276,11 @@ async fn run(store: StoreChoice, command: Command, svg: Option<&Path>) -> anyhow
         }
         Command::Postgres(command) => postgres::run(command).await,
         Command::Waiters { polls, streams } => waiters::measure(polls, streams).await,
+        Command::Flood { rate, seconds, turns } => flood::measure(rate, seconds, turns).await,
+        Command::FloodRead { address, id, seconds } => {
+            flood::read_steadily(address, &id, seconds).await
+        }
+        Command::FloodSend { address, rate } => flood::send_endlessly(address, rate).await,
         Command::Ask { address } => waiters::ask(address).await,
     }
 }

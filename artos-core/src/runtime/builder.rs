@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     Client, Clock, Name, Pipeline, Random, Submission, Task,
+    cancel::BeforeCancel,
     commit::Committer,
     error::{StartError, StartProblem},
     model::{Retention, TaskRecord, TaskState},
@@ -45,6 +46,7 @@ pub struct RuntimeBuilder {
     queues: Vec<Queue>,
     registrations: Vec<Registration>,
     ends: Ends,
+    before_cancel: BeforeCancel,
     options: Options,
     ids: Ids,
 }
@@ -56,6 +58,7 @@ impl RuntimeBuilder {
             queues: Vec::new(),
             registrations: Vec::new(),
             ends: Ends::default(),
+            before_cancel: BeforeCancel::default(),
             options: Options::default(),
             ids: Ids::default(),
         }
@@ -120,6 +123,25 @@ impl RuntimeBuilder {
         F: Fn(&TaskRecord, TaskState) -> Option<Submission<T>> + Send + Sync + 'static,
     {
         self.ends.add(follow_up);
+        self
+    }
+
+    /// Submits something before a cancel, through the clients and handles of this runtime.
+    ///
+    /// [`on_end`](Self::on_end) hears only of tasks that a worker ends; a cancel ends a task that
+    /// waits at once. `announce` is asked about every task that is to be cancelled and is not over.
+    /// What it makes is submitted before the cancel is asked for, so it may find the task as it
+    /// was, and the cancel may yet come to nothing. Give it an idempotency key: cancels are
+    /// repeated.
+    ///
+    /// Clients that were made otherwise know nothing of this; see
+    /// [`Client::before_cancel`](crate::Client::before_cancel).
+    pub fn before_cancel<T, F>(mut self, announce: F) -> Self
+    where
+        T: Task,
+        F: Fn(&TaskRecord) -> Option<Submission<T>> + Send + Sync + 'static,
+    {
+        self.before_cancel.add(announce);
         self
     }
 
@@ -223,7 +245,8 @@ impl RuntimeBuilder {
         });
         let signals = Arc::new(SignalHub { reports_arrived: Notify::new(), ids: self.ids.clone() });
         let engine = Arc::new(Engine {
-            client: Client::with_ids(Arc::clone(&self.store), self.ids.clone()),
+            client: Client::with_ids(Arc::clone(&self.store), self.ids.clone())
+                .announcing(self.before_cancel),
             store: self.store,
             registry,
             ends: self.ends,

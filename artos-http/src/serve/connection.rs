@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::idle::Activity;
+use super::{idle::Activity, stalled::Impatient};
 
 /// How long a client that was idle may take to agree that the connection is over.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -50,6 +50,7 @@ impl Connections {
     pub(super) async fn serve(self, stream: TcpStream, address: SocketAddr) {
         // Small answers should not wait for more.
         let _ = stream.set_nodelay(true);
+        let stream = Impatient::new(stream, self.idle_max);
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             let accepted = tokio::time::timeout(HANDSHAKE, tls.acceptor().accept(stream));

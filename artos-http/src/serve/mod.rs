@@ -2,6 +2,7 @@
 
 mod connection;
 mod idle;
+mod stalled;
 #[cfg(feature = "tls")]
 mod tls;
 
@@ -122,8 +123,8 @@ impl Server {
         self
     }
 
-    /// Sets how long a connection may be open without a request, and how long the head of a request
-    /// may take. Default: 60 seconds, which is longer than the longest pause between two polls of a
+    /// Sets how long a connection may be open without a request, how long the head of a request may
+    /// take, and how long a client may leave an answer unread. Default: 60 seconds, which is longer than the longest pause between two polls of a
     /// client that heeds `Retry-After`.
     pub const fn idle_max(mut self, time: Duration) -> Self {
         self.idle_max = time;

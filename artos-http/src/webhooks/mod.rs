@@ -224,12 +224,22 @@ impl Webhooks {
     /// It adds the queue `artos.webhooks`; queues of tasks have to be named then, the one called
     /// `default` among them. Every runtime whose tasks' ends are to be told needs this.
     pub fn install(&self, runtime: RuntimeBuilder) -> RuntimeBuilder {
-        let ends = self.clone();
+        let (ends, cancels) = (self.clone(), self.clone());
         runtime
             .queue(Queue::new("artos.webhooks").concurrency(turns::SLOTS))
             .register(Pipeline::new("notify", Fan { webhooks: self.clone() }))
             .register(Pipeline::new("deliver", Attempt { webhooks: self.clone() }))
             .on_end(move |record, _| ends.news_of(record, false))
+            .before_cancel(move |record| cancels.news_of(record, true))
+    }
+
+    /// Returns a client whose cancels are told to receivers, for processes without a runtime of
+    /// their own. Clients of a runtime that these are installed in do the same, and so does the
+    /// router; any other client ends waiting tasks without a word.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        let cancels = self.clone();
+        self.0.client.clone().before_cancel(move |record| cancels.news_of(record, true))
     }
 
     /// Makes the news that a task ends; none if nobody can want to hear of it.

@@ -25,6 +25,8 @@ mod fuzz;
 mod health;
 mod http2;
 mod idempotency;
+#[cfg(feature = "jwt")]
+mod jwt;
 mod keys;
 mod limits;
 mod list;
@@ -32,9 +34,12 @@ mod long_poll;
 mod nested;
 #[cfg(feature = "webhooks")]
 mod openapi;
+#[cfg(feature = "webhooks")]
+mod page;
 mod presentation;
 mod retry;
 mod serve;
+mod slow;
 mod status;
 mod submit;
 #[cfg(feature = "tls")]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::{BASE, GenerateDocument, NOBODY, Service, documents, tokens};
 
 /// A service with everything there is.
-async fn full() -> Service {
+pub(crate) async fn full() -> Service {
     let service = Service::start().await;
     let client = service.runtime.client();
     let webhooks = Webhooks::builder(client.clone())
@@ -51,14 +51,14 @@ async fn filled(service: &Service, path: &str) -> String {
     filled
 }
 
-async fn document(service: &Service) -> String {
+pub(crate) async fn document(service: &Service) -> String {
     let answer = service.get("/api/v1/openapi.json").anonymous().send().await;
     assert_eq!(answer.header("content-type"), "application/json");
     String::from_utf8(answer.body.to_vec()).unwrap()
 }
 
 /// Every operation of a document.
-fn operations(document: &str) -> BTreeSet<(String, String)> {
+pub(crate) fn operations(document: &str) -> BTreeSet<(String, String)> {
     let document: Value = serde_json::from_str(document).unwrap();
     let paths = document["paths"].as_object().unwrap().iter();
     paths

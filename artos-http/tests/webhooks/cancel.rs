@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use artos_core::TaskState;
+use artos_core::{TaskId, TaskState};
 use serde_json::Value;
 
 use crate::support::{BASE, Receiver, Service};
@@ -24,4 +24,21 @@ async fn a_cancelled_task_is_told_once_whether_it_was_waiting_or_running() {
         service.clock.advance(Duration::from_secs(600));
         service.nothing_but_a_test(&endpoint, &mut receiver).await;
     }
+}
+
+#[tokio::test]
+async fn a_cancel_that_is_asked_for_elsewhere_is_told_as_well() {
+    let service = Service::start().await;
+    let mut receiver = Receiver::start().await;
+    let (endpoint, _) = service.register(&receiver.url()).await;
+    for client in [service.runtime.client(), service.webhooks.client()] {
+        let id = service.submit("later", None).await;
+        let task: TaskId = id.parse().unwrap();
+        // Asking twice is telling once.
+        client.cancel(task).await.unwrap();
+        client.cancel(task).await.unwrap();
+        let body = receiver.next().await.json();
+        assert_eq!((&body["task_id"], &body["error"]), (&id.into(), &"cancelled".into()));
+    }
+    service.nothing_but_a_test(&endpoint, &mut receiver).await;
 }

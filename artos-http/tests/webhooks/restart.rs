@@ -24,7 +24,7 @@ async fn a_delivery_that_was_owed_is_made_after_a_restart() {
     assert_eq!(attempts[0]["outcome"], "scheduled");
     assert_eq!(attempts[1]["error"], "cannot connect");
     service.runtime.shutdown(Duration::from_secs(5)).await.unwrap();
-    drop(service.app);
+    drop((service.app, service.webhooks));
 
     let mut receiver = Receiver::on(tokio::net::TcpListener::bind(address).await.unwrap());
     let store = loop {

@@ -84,6 +84,7 @@ impl Stage for Work {
 pub(crate) struct Service {
     pub(crate) app: Router,
     pub(crate) runtime: Runtime,
+    pub(crate) webhooks: Webhooks,
     pub(crate) clock: MovedClock,
 }
 
@@ -118,11 +119,11 @@ impl Service {
             Ok::<_, Problem>(Submission::new(make).delay(Duration::from_secs(delay)))
         });
         let app = artos_http::router(client, auth())
-            .webhooks(webhooks)
+            .webhooks(webhooks.clone())
             .resource(documents)
             .build()
             .unwrap();
-        Self { app, runtime, clock }
+        Self { app, runtime, webhooks, clock }
     }
 
     pub(crate) async fn call(

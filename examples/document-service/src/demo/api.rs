@@ -73,6 +73,14 @@ impl Api {
         body.get_mut("document").map(Value::take).context("the answer has no document")
     }
 
+    /// Returns the secret that webhooks for URLs in requests are signed with.
+    pub(super) fn webhook_secret(&self) -> anyhow::Result<String> {
+        let url = format!("{}/api/v1/webhooks/requests/secret", self.address());
+        let body: Value = self.agent.get(url).call()?.body_mut().read_json()?;
+        let secret = body.get("secret").and_then(Value::as_str);
+        Ok(secret.context("the answer has no secret")?.to_owned())
+    }
+
     pub(super) fn file(&self, id: &str) -> anyhow::Result<Vec<u8>> {
         let mut answer = self.agent.get(self.url(&format!("{id}/file"))).call()?;
         Ok(answer.body_mut().read_to_vec()?)

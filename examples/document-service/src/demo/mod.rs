@@ -1,6 +1,7 @@
 //! `demo`: the whole service in a few seconds, through its own HTTP API.
 
 mod api;
+mod receiver;
 mod samples;
 mod show;
 
@@ -10,7 +11,7 @@ use anyhow::{Context as _, bail};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use self::{api::Api, show::Show};
+use self::{api::Api, receiver::Receiver, show::Show};
 use crate::{
     cli::DemoArguments,
     files_location::FilesLocation,
@@ -37,7 +38,8 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
         store: store.open().await?,
         files: FilesLocation::Folder(files.clone()).open()?,
         tokens: &[],
-        webhook_networks: &[],
+        // The receiver is on this machine, where nobody's webhooks may go otherwise.
+        webhook_networks: &["127.0.0.0/8".parse()?],
         limits: None,
         cors_origins: &[],
         workers: 2,
@@ -45,6 +47,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     })
     .await?;
     let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port")?;
+    let (receiver, receiving) = Receiver::listen().await?;
     let api = Api::new(listener.local_addr()?);
     let stopped = drain.clone();
     let grace = Duration::from_secs(5);
@@ -54,12 +57,18 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
         let output = arguments.output.clone();
         let tasks = folder.path().to_owned();
         // The client blocks, as a script would, and so gets a thread of its own.
-        let outcome =
-            tokio::task::spawn_blocking(move || show_service(&api, &paths, &output, &tasks)).await;
+        let outcome = tokio::task::spawn_blocking(move || {
+            show_service(&api, &receiver, &paths, &output, &tasks)
+        })
+        .await;
         drain.start();
         outcome?
     };
-    let (served, shown) = tokio::join!(server, client);
+    let both = async { tokio::join!(server, client) };
+    let (served, shown) = tokio::select! {
+        both = both => both,
+        () = receiving => bail!("the receiver of webhooks ended"),
+    };
     if let Some(runtime) = runtime {
         runtime.shutdown(grace).await?;
     }
@@ -70,6 +79,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
 /// Acts as a client of the service.
 fn show_service(
     api: &Api,
+    receiver: &Receiver,
     paths: &samples::Paths,
     output: &Path,
     tasks: &Path,
@@ -89,6 +99,7 @@ fn show_service(
         "file_paths": paths.complete,
         "document_set_name": "EXM-2041",
         "output_name": "EXM-2041 Clinical Study Report.docx",
+        "webhook": receiver.url(),
     });
     let id = api.generate(&request)?;
     show.line(&format!("202 Accepted, task {id}"));
@@ -101,6 +112,11 @@ fn show_service(
     let path = output.join("EXM-2041 Clinical Study Report.docx");
     std::fs::write(&path, api.file(&id)?)?;
     show.document(&document, &path);
+    let arrived = receiver.next()?;
+    if !arrived.is_signed_with(&api.webhook_secret()?)? {
+        bail!("a webhook arrived that the service did not sign");
+    }
+    show.webhook(&receiver.url(), arrived.header("webhook-id"), &arrived.event()?);
 
     show.line("And one whose sources lack a required section:");
     let request = json!({ "document_type": "CSR", "file_paths": paths.incomplete });

@@ -85,6 +85,12 @@ impl Show {
         self.line(&format!("\n  {}\n", path.display()));
     }
 
+    /// Shows an event that arrived.
+    pub(super) fn webhook(&self, url: &str, id: &str, event: &Value) {
+        self.line(&format!("And a webhook arrived at {url}, signed by the service:"));
+        self.line(&format!("  {id}: {event}\n"));
+    }
+
     pub(super) fn failure(&self, status: &Value) {
         let error = status.get("error").and_then(Value::as_str).unwrap_or_default();
         self.line(&format!("Failed: {error}"));

@@ -21,7 +21,7 @@ use crate::{
 
 const RESTARTS: usize = 10;
 /// Tasks that are submitted between two restarts, at most.
-const TASKS: usize = 30;
+const TASKS: usize = 12;
 /// Answers of each sort that are waited for before the service is told to end.
 const ANSWERS: usize = 10;
 const SUBMITTERS: usize = 3;

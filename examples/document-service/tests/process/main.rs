@@ -17,5 +17,6 @@ mod moments;
 mod nodes;
 mod service;
 mod startup;
+mod tls;
 mod webhooks;
 mod wire;

@@ -66,7 +66,7 @@ impl Service {
         program.args(["serve", "--no-auth", "--listen", "127.0.0.1:0", "--store", store]);
         program.args(options);
         let mut service = Self::spawn(program);
-        let line = service.wait_for(|line| line.starts_with("listening on http://"));
+        let line = service.wait_for(|line| line.starts_with("listening on http"));
         service.address = line.rsplit('/').next().unwrap().parse().unwrap();
         service
     }

@@ -1,0 +1,244 @@
+//! Tokens that somebody else signs.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use artos_http::{Auth, Jwt, JwtAlgorithm, JwtBuilder, JwtError, Scope};
+use axum::{Router, routing::get};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use serde_json::{Value, json};
+
+use crate::support::{BASE, SECOND, Service};
+
+const ISSUER: &str = "https://login.example.com/";
+const AUDIENCE: &str = "artos";
+
+/// A key that signs tokens.
+struct Signer {
+    id: &'static str,
+    key: EncodingKey,
+}
+
+impl Signer {
+    fn new(id: &'static str) -> Self {
+        let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        Self { id, key: EncodingKey::from_ec_der(&pair.serialize_der()) }
+    }
+
+    fn public(&self) -> Value {
+        let mut jwk = Jwk::from_encoding_key(&self.key, Algorithm::ES256).unwrap();
+        jwk.common.key_id = Some(self.id.into());
+        serde_json::to_value(jwk).unwrap()
+    }
+
+    fn sign(&self, claims: &Value) -> String {
+        let header = Header { kid: Some(self.id.into()), ..Header::new(Algorithm::ES256) };
+        encode(&header, claims, &self.key).unwrap()
+    }
+}
+
+fn set(signers: &[&Signer]) -> String {
+    let keys: Vec<_> = signers.iter().map(|signer| signer.public()).collect();
+    json!({ "keys": keys }).to_string()
+}
+
+fn seconds() -> i64 {
+    artos_core::Clock::now(&artos_core::SystemClock).as_micros() / 1_000_000
+}
+
+/// What a good token says.
+fn claims() -> Value {
+    json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "user-7", "exp": seconds() + 600, "org_id": "acme",
+        "scope": "openid submit read",
+    })
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    match value {
+        Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+        value => claims[name] = value,
+    }
+    claims
+}
+
+fn builder() -> JwtBuilder {
+    Jwt::builder(ISSUER, AUDIENCE, JwtAlgorithm::Es256)
+}
+
+async fn behind(jwt: Jwt) -> Service {
+    let service = Service::start().await;
+    let router = artos_http::router(service.runtime.client(), Auth::jwt(jwt));
+    let app = router.resource(crate::support::documents()).build().unwrap();
+    service.behind(app)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_token_acts_for_its_organization_with_its_scopes() {
+    let signer = Signer::new("one");
+    let service = behind(builder().keys(set(&[&signer])).build().unwrap()).await;
+    let token = signer.sign(&claims());
+    let id = service.generate("CSR").token(&token).send().await.task_id();
+    let status = service.status(&id);
+    assert_eq!(status.token(&token).send().await.status, 200);
+    let refused = service.post(&format!("{BASE}/{id}/cancel")).token(&token).send().await;
+    assert_eq!(refused.problem(403)["code"], "insufficient_scope");
+    let other = signer.sign(&with("org_id", json!("globex")));
+    service.status(&id).token(&other).send().await.problem(404);
+    for (name, value) in [("permissions", json!(["read"])), ("scope", json!(["read"]))] {
+        let mut claims = with("scope", Value::Null);
+        claims[name] = value;
+        let token = signer.sign(&claims);
+        assert_eq!(service.status(&id).token(&token).send().await.status, 200, "{name}");
+        service.generate("CSR").token(&token).send().await.problem(403);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_not_good_is_answered_401_and_one_without_organization_403() {
+    let (signer, stranger) = (Signer::new("one"), Signer::new("one"));
+    let service = behind(builder().keys(set(&[&signer])).build().unwrap()).await;
+    let good = signer.sign(&claims());
+    let none = good.split('.').nth(1).unwrap();
+    let shared = EncodingKey::from_secret(set(&[&signer]).as_bytes());
+    let by_secret = encode(&Header::new(Algorithm::HS256), &claims(), &shared).unwrap();
+    let mut unnamed = Signer::new("one");
+    unnamed.id = "other";
+    let bad = [
+        ("expired", signer.sign(&with("exp", json!(seconds() - 60)))),
+        ("without end", signer.sign(&with("exp", Value::Null))),
+        ("not yet", signer.sign(&with("nbf", json!(seconds() + 600)))),
+        ("of another issuer", signer.sign(&with("iss", json!("https://evil.example/")))),
+        ("without issuer", signer.sign(&with("iss", Value::Null))),
+        ("for somebody else", signer.sign(&with("aud", json!("other")))),
+        ("for nobody", signer.sign(&with("aud", Value::Null))),
+        ("of nobody", signer.sign(&with("sub", Value::Null))),
+        ("signed by a stranger", stranger.sign(&claims())),
+        ("with an unknown key", unnamed.sign(&claims())),
+        ("unsigned", format!("eyJhbGciOiJub25lIn0.{none}.")),
+        ("signed with the public key", by_secret),
+        ("cut", good[..good.len() - 4].to_owned()),
+        ("no token", String::from("a.b.c")),
+        ("too long", format!("{}.{}", "x".repeat(9_000), good)),
+    ];
+    for (what, token) in bad {
+        let answer = service.get(BASE).token(&token).send().await;
+        assert!(answer.header("www-authenticate").contains("invalid_token"), "{what}");
+        assert_eq!(answer.problem(401)["code"], "invalid_token", "{what}");
+    }
+    for value in [Value::Null, json!(""), json!(7), json!("x".repeat(256)), json!("a\u{0}b")] {
+        let token = signer.sign(&with("org_id", value));
+        let problem = service.get(BASE).token(&token).send().await.problem(403);
+        assert_eq!(problem["detail"], "User has no organization or not authorized");
+    }
+    // Within the leeway.
+    let late = signer.sign(&with("exp", json!(seconds() - 10)));
+    assert_eq!(service.get(BASE).token(&late).send().await.status, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_says_nothing_of_scopes_may_do_what_the_host_says() {
+    let signer = Signer::new("one");
+    let keys = || builder().keys(set(&[&signer]));
+    let token = signer.sign(&with("scope", Value::Null));
+    let strict = behind(keys().build().unwrap()).await;
+    strict.get(BASE).token(&token).send().await.problem(403);
+    let lenient = behind(keys().scopes_if_absent([Scope::Read]).build().unwrap()).await;
+    assert_eq!(lenient.get(BASE).token(&token).send().await.status, 200);
+    // It says something, though nothing that is understood here.
+    let token = signer.sign(&with("scope", json!("profile")));
+    lenient.get(BASE).token(&token).send().await.problem(403);
+}
+
+/// Serves a set of keys, and counts how often.
+async fn publish(keys: Arc<Mutex<String>>) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let app = Router::new().route(
+        "/jwks.json",
+        get(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let set = keys.lock().unwrap().clone();
+            async move { set }
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+    tokio::runtime::Handle::current().spawn(async { axum::serve(listener, app).await });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn keys_from_a_url_are_kept_and_read_again_for_a_new_key_but_not_for_every_stranger() {
+    let (one, two) = (Signer::new("one"), Signer::new("two"));
+    let published = Arc::new(Mutex::new(String::from("not yet")));
+    let (url, asked) = publish(Arc::clone(&published)).await;
+    let service = behind(builder().keys_from_url(url).build().unwrap()).await;
+    let call = async |token: &str| service.get(BASE).token(token).send().await.status.as_u16();
+    let (first, second) = (one.sign(&claims()), two.sign(&claims()));
+    assert_eq!(call(&first).await, 503);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    *published.lock().unwrap() = set(&[&one]);
+    tokio::time::pause();
+    tokio::time::advance(10 * SECOND).await;
+    tokio::time::resume();
+    for _ in 0..3 {
+        assert_eq!(call(&first).await, 200);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    // Somebody else's tokens are not a reason to ask for every one of them.
+    for _ in 0..3 {
+        assert_eq!(call(&second).await, 401);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    *published.lock().unwrap() = set(&[&one, &two]);
+    tokio::time::pause();
+    tokio::time::advance(10 * SECOND).await;
+    tokio::time::resume();
+    assert_eq!((call(&second).await, call(&first).await), (200, 200));
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    // What cannot be read leaves the known keys as they are.
+    *published.lock().unwrap() = String::from("broken");
+    tokio::time::pause();
+    tokio::time::advance(601 * SECOND).await;
+    tokio::time::resume();
+    assert_eq!(call(&second).await, 200);
+    assert_eq!(asked.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_from_a_file_are_read_again_for_a_new_key() {
+    let (one, two) = (Signer::new("one"), Signer::new("two"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwks.json");
+    std::fs::write(&path, set(&[&one])).unwrap();
+    let service = behind(builder().keys_from_file(&path).build().unwrap()).await;
+    let call = async |token: &str| service.get(BASE).token(token).send().await.status.as_u16();
+    let token = two.sign(&claims());
+    assert_eq!(call(&token).await, 401);
+    std::fs::write(&path, set(&[&two])).unwrap();
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(call(&token).await, 200);
+    assert_eq!(call(&one.sign(&claims())).await, 401);
+}
+
+#[test]
+fn what_cannot_be_used_is_said() {
+    assert!(matches!(builder().build(), Err(JwtError::NoKeys)));
+    for builder in [
+        builder().keys("no keys"),
+        builder().keys(r#"{"keys": []}"#),
+        builder().keys(r#"{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}"#),
+        builder().keys_from_file("/no/such/file"),
+        builder().keys_from_url("http://login.example.com/jwks.json"),
+        builder().keys_from_url("nonsense"),
+        // Keys of another family.
+        Jwt::builder(ISSUER, AUDIENCE, JwtAlgorithm::Rs256).keys(set(&[&Signer::new("one")])),
+    ] {
+        assert!(matches!(builder.build(), Err(JwtError::Keys(_))));
+    }
+}
