@@ -84,8 +84,8 @@ pub(crate) fn parse_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Proble
     parse(body)
 }
 
-/// Reads a number that has to be whole, also when it is written as `3.0` or `3e2`: to JSON these are
-/// the same numbers. For fields with `#[serde(default)]`.
+/// Reads a number that has to be whole, also when it is written as `3.0` or `3e2`: to JSON these
+/// are the same numbers. For fields with `#[serde(default)]`.
 pub(crate) fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     // Up to here every whole number has a float of its own.
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;

@@ -1,5 +1,5 @@
-//! Bearer tokens that somebody else signs: JSON Web Tokens of one issuer, for one audience, with one
-//! algorithm.
+//! Bearer tokens that somebody else signs: JSON Web Tokens of one issuer, for one audience, with
+//! one algorithm.
 //!
 //! Nothing of a token is believed before its signature is checked, and the algorithm is ours to
 //! choose, never the token's.

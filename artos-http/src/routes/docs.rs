@@ -27,7 +27,8 @@ pub(crate) async fn openapi(State(app): State<Arc<App>>, prefix: Prefix) -> Resp
     get,
     path = "/problems/{slug}",
     tag = "documentation",
-    params(("slug" = String, Path, example = "not-found", description = "The last part of the problem's `type`.")),
+    params(("slug" = String, Path, example = "not-found",
+        description = "The last part of the problem's `type`.")),
     responses(
         (status = 200, description = "What the problem means.", body = ProblemPage),
         (status = 404, description = "There is no such problem."),

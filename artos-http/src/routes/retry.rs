@@ -25,7 +25,8 @@ use crate::{
     path = "/{document_id}/retry",
     params(
         ("document_id" = String, Path, description = "The id of the failed task."),
-        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!#-~][!-~]{0,254}$", description = "Makes it safe to repeat the \
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!#-~][!-~]{0,254}$",
+            description = "Makes it safe to repeat the \
             request: a repeat is answered with the first new task."),
     ),
     responses(

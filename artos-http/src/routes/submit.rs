@@ -22,7 +22,8 @@ use crate::{
     post,
     path = "/generate",
     params(
-        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!#-~][!-~]{0,254}$", description = "Makes it safe to repeat the \
+        ("Idempotency-Key" = Option<String>, Header, pattern = "^[!#-~][!-~]{0,254}$",
+            description = "Makes it safe to repeat the \
             request: 1 to 255 visible ASCII characters, quoted or bare. A repeat is answered with \
             the first task. The key is kept as long as the task."),
         ("Prefer" = Option<String>, Header, description = "`respond-async` is acknowledged; the \

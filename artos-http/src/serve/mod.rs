@@ -124,8 +124,8 @@ impl Server {
     }
 
     /// Sets how long a connection may be open without a request, how long the head of a request may
-    /// take, and how long a client may leave an answer unread. Default: 60 seconds, which is longer than the longest pause between two polls of a
-    /// client that heeds `Retry-After`.
+    /// take, and how long a client may leave an answer unread. Default: 60 seconds, which is longer
+    /// than the longest pause between two polls of a client that heeds `Retry-After`.
     pub const fn idle_max(mut self, time: Duration) -> Self {
         self.idle_max = time;
         self

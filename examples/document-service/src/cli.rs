@@ -88,6 +88,15 @@ pub struct ServeArguments {
         env = "DOCUMENT_SERVICE_POLLS_PER_MINUTE"
     )]
     pub polls_per_minute: NonZeroU32,
+    /// How many documents of an organization may wait to be generated before more are refused.
+    /// Without organizations this holds for all.
+    #[arg(
+        long,
+        value_name = "DOCUMENTS",
+        default_value_t = 10_000,
+        env = "DOCUMENT_SERVICE_PENDING_MAX"
+    )]
+    pub pending_max: u64,
     /// How many connections may be open at a time.
     #[arg(long, default_value_t = 16_384, env = "DOCUMENT_SERVICE_CONNECTIONS")]
     pub connections: usize,

@@ -39,6 +39,7 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         tokens: &arguments.tokens,
         webhook_networks: &arguments.work.webhook_networks,
         limits: limits(&arguments),
+        pending_max: Some(arguments.pending_max),
         cors_origins: &arguments.cors_origins,
         workers: arguments.work.workers,
         lease: arguments.work.lease_seconds,

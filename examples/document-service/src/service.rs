@@ -35,6 +35,8 @@ pub struct Settings<'a> {
     pub webhook_networks: &'a [IpNet],
     /// How often an organization may call; `None` for any number of times.
     pub limits: Option<Limits>,
+    /// How many documents of an organization may wait; `None` for any number.
+    pub pending_max: Option<u64>,
     /// Origins whose web pages may call.
     pub cors_origins: &'a [String],
     /// How many documents to generate at a time; at zero, other nodes have to.
@@ -96,6 +98,9 @@ pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
     }
     if let Some(limits) = settings.limits {
         router = router.limits(limits);
+    }
+    if let Some(tasks) = settings.pending_max {
+        router = router.pending_max(tasks);
     }
     Ok(Service { runtime, app: router.build()?, drain })
 }

@@ -41,6 +41,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
         // The receiver is on this machine, where nobody's webhooks may go otherwise.
         webhook_networks: &["127.0.0.0/8".parse()?],
         limits: None,
+        pending_max: None,
         cors_origins: &[],
         workers: 2,
         lease: LEASE,

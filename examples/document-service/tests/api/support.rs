@@ -37,6 +37,7 @@ impl Running {
             tokens: &tokens,
             webhook_networks: &[],
             limits: Some(artos_http::Limits::default()),
+            pending_max: None,
             cors_origins: &[],
             workers: 4,
             lease: Duration::from_secs(20),
