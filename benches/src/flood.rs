@@ -115,12 +115,16 @@ pub(crate) async fn read_steadily(
 /// Submits far more often than is allowed, until it is killed.
 pub(crate) async fn send_endlessly(address: SocketAddr, rate: u32) -> anyhow::Result<()> {
     let mut senders = JoinSet::new();
-    for _ in 0..FLOOD_CONNECTIONS {
+    let period = Duration::from_secs(1) / rate.max(1);
+    let begin = Instant::now();
+    for number in 0..FLOOD_CONNECTIONS {
         senders.spawn(async move {
             let mut stream = TcpStream::connect(address).await?;
             stream.set_nodelay(true)?;
             let request = request("loud", &format!("POST {BASE}/generate"));
-            let mut pace = tokio::time::interval(Duration::from_secs(1) * FLOOD_CONNECTIONS / rate);
+            // One after the other, not all at once.
+            let first = begin + period * number;
+            let mut pace = tokio::time::interval_at(first, period * FLOOD_CONNECTIONS);
             loop {
                 pace.tick().await;
                 exchange(&mut stream, &request).await?;
