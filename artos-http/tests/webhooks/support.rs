@@ -206,7 +206,12 @@ impl Service {
         loop {
             let body = self.get(&format!("{HOOKS}/{endpoint}/attempts")).await;
             let attempts = body["attempts"].as_array().unwrap().clone();
-            let is_over = |attempt: &Value| attempt["outcome"] != "sending";
+            // What waits is the next attempt, unless it is the first.
+            let is_over = |attempt: &Value| match attempt["outcome"].as_str() {
+                Some("sending") => false,
+                Some("scheduled") => attempt["attempt"] != 1,
+                _ => true,
+            };
             let ended = attempts.iter().filter(|one| is_over(one)).count();
             if ended >= count {
                 return attempts;
