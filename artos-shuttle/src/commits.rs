@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use artos_core::store::{StoreError, StoreResult};
-use futures::channel::oneshot;
 use shuttle::{
     future::{block_on, spawn},
     sync::{Arc, Mutex},
 };
+use tokio::sync::oneshot;
 
 use crate::{in_many_orders, must_be_noticed};
 
@@ -45,7 +45,7 @@ macro_rules! scenarios {
                 }
 
                 fn is_awaited(waiter: &Self::Waiter) -> bool {
-                    !waiter.is_canceled()
+                    !waiter.is_closed()
                 }
 
                 fn accepted(

@@ -4,7 +4,7 @@
 //! Each either refuses the bytes or reads them, and what was read is the same after it was written
 //! and read again. They panic when that is not so.
 
-#![expect(clippy::panic, clippy::missing_panics_doc, reason = "a test speaks by panicking")]
+#![expect(clippy::panic, reason = "a test speaks by panicking")]
 
 use artos_core::model::TaskId;
 use uuid::Uuid;

@@ -28,7 +28,7 @@ const SLEEPERS_MAX: usize = 1_024;
 pub(super) const TURN: Duration = Duration::from_micros(50);
 
 /// A claimed task to run, or to hand back if there is none.
-pub(super) struct Job {
+pub(super) struct Work {
     pub(super) execution: Arc<Execution>,
     pub(super) task: Option<ClaimedTask>,
 }
@@ -41,7 +41,7 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
+    work: VecDeque<Work>,
     members: Vec<Member>,
     /// Members that sleep, the last to fall asleep last.
     asleep: Vec<usize>,
@@ -65,15 +65,15 @@ impl Pool {
     }
 
     /// Runs claimed tasks: each has a member that wakes or starts for it.
-    pub(super) fn push(&self, engine: &Arc<Engine>, jobs: Vec<Job>) {
-        let mut missing = jobs.len();
+    pub(super) fn push(&self, engine: &Arc<Engine>, work: Vec<Work>) {
+        let mut missing = work.len();
         let mut wakers = Vec::with_capacity(missing);
         let left_behind = {
             let mut state = self.state();
             if state.killed {
-                jobs
+                work
             } else {
-                state.jobs.extend(jobs);
+                state.work.extend(work);
                 while missing > 0
                     && let Some(waker) = state.wake_one()
                 {
@@ -114,13 +114,13 @@ impl Pool {
         }
     }
 
-    /// Takes the next job, or falls asleep; ready with nothing if enough others sleep.
-    fn poll_next(&self, number: usize, waker: &Waker) -> Poll<Option<Job>> {
+    /// Takes the next work, or falls asleep; ready with nothing if enough others sleep.
+    fn poll_next(&self, number: usize, waker: &Waker) -> Poll<Option<Work>> {
         let mut state = self.state();
-        if let Some(job) = state.jobs.pop_front() {
+        if let Some(work) = state.work.pop_front() {
             // Whoever wakes by itself, for a stage that is over, still counts as asleep.
             state.is_awake(number);
-            return Poll::Ready(Some(job));
+            return Poll::Ready(Some(work));
         }
         if state.asleep.len() >= SLEEPERS_MAX {
             state.is_awake(number);
@@ -132,18 +132,18 @@ impl Pool {
 
     /// Ends everything that runs, at once.
     pub(super) fn kill(&self) {
-        let (members, jobs) = {
+        let (members, work) = {
             let mut state = self.state();
             state.killed = true;
             state.asleep.clear();
-            (std::mem::take(&mut state.members), std::mem::take(&mut state.jobs))
+            (std::mem::take(&mut state.members), std::mem::take(&mut state.work))
         };
         for member in members {
             if let Some(abort) = member.abort {
                 abort.abort();
             }
         }
-        drop(jobs);
+        drop(work);
     }
 }
 
@@ -191,9 +191,9 @@ impl Drop for Place<'_> {
 /// Runs claimed tasks until the runtime is dropped, or there are more members than needed.
 async fn run(engine: Arc<Engine>, number: usize) {
     let place = Place { pool: &engine.pool, number };
-    while let Some(job) = poll_fn(|cx| place.pool.poll_next(number, cx.waker())).await {
+    while let Some(work) = poll_fn(|cx| place.pool.poll_next(number, cx.waker())).await {
         let started = Instant::now();
-        let Job { execution, task } = job;
+        let Work { execution, task } = work;
         match task {
             Some(task) => executor::run(Arc::clone(&engine), task, execution).await,
             None => executor::hand_back(Arc::clone(&engine), execution).await,

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    backoff::OutageBackoff, engine::Engine, executor::ClaimedTask, health::claim_duty, pool::Job,
+    backoff::OutageBackoff, engine::Engine, executor::ClaimedTask, health::claim_duty, pool::Work,
     queue::Queue, running::Execution, slots::FreeSlots,
 };
 use crate::{
@@ -91,7 +91,7 @@ fn start(
 ) {
     let (stopping, now) = (engine.stop.is_cancelled(), Instant::now());
     let mut executions = Vec::with_capacity(tasks.len());
-    let mut jobs = Vec::with_capacity(tasks.len());
+    let mut work = Vec::with_capacity(tasks.len());
     for claimed in tasks {
         if !slots.give() {
             // A store that answers more tasks than it was asked for breaks its contract; the task
@@ -108,10 +108,10 @@ fn start(
         ));
         executions.push(Arc::clone(&execution));
         let task = ClaimedTask::new(claimed, now);
-        jobs.push(Job { execution, task: (!stopping).then_some(task) });
+        work.push(Work { execution, task: (!stopping).then_some(task) });
     }
     engine.running.add(executions);
-    engine.pool.push(engine, jobs);
+    engine.pool.push(engine, work);
 }
 
 /// Returns how long the oldest of these tasks had been due when it was claimed.

@@ -1,25 +1,29 @@
 //! The submitting and observing side; it needs no stages.
 
+mod inserts;
+mod submit;
+
 use std::{
     fmt,
-    future::{Future, IntoFuture},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use futures::future::BoxFuture;
 use tokio::sync::oneshot;
+
+use self::inserts::Inserts;
+pub use self::submit::{Submit, Submitted};
 
 use crate::{
     Clock, Random, Submission, Task, TaskHandle,
     cancel::BeforeCancel,
-    commit::{Commit, Committer, Entry},
+    commit::Committer,
     error::{RetryError, SubmitError, TaskError},
     machine::Cancelled,
     model::{ListQuery, Name, NewTask, Page, StartAt, TaskId, TaskRecord, TaskState, Timestamp},
     notify::{Changes, Topic},
     spawn,
-    store::{self, Found, Inserted, Part, StoreError, StoreResult, TaskStore, Transaction},
+    store::{Found, Inserted, Part, StoreError, StoreResult, TaskStore},
     submission::Ids,
     watch::Watch,
 };
@@ -354,68 +358,6 @@ impl fmt::Debug for Client {
     }
 }
 
-/// How long an insert may take before its submitters are told that the store is unavailable.
-const INSERT_PATIENCE: Duration = Duration::from_secs(30);
-
-/// The group commit of inserts.
-struct Inserts {
-    store: Arc<dyn TaskStore>,
-}
-
-impl Commit for Inserts {
-    type Item = NewTask;
-    type Reply = Inserted;
-    type Waiter = oneshot::Sender<Result<Vec<Inserted>, Arc<StoreError>>>;
-
-    // A submitter hears of the failure at once and decides by itself.
-    const PAUSE: Duration = Duration::ZERO;
-
-    async fn commit(&self, group: &[NewTask]) -> StoreResult<Vec<Inserted>> {
-        store::call(INSERT_PATIENCE, self.store.as_ref().insert(group)).await
-    }
-
-    fn bytes(item: &NewTask) -> usize {
-        item.input.len() + item.checkpoint.as_ref().map_or(0, |(_, payload)| payload.len())
-    }
-
-    fn is_awaited(waiter: &Self::Waiter) -> bool {
-        !waiter.is_closed()
-    }
-
-    fn accepted(
-        &self,
-        entries: impl Iterator<Item = Entry<Self::Waiter>>,
-        _: impl Iterator<Item = NewTask>,
-        replies: Vec<Inserted>,
-    ) {
-        let mut replies = replies.into_iter();
-        for entry in entries {
-            let own = replies.by_ref().take(entry.items).collect();
-            let _ = entry.waiter.send(Ok(own));
-        }
-    }
-
-    fn refused(&self, waiter: Self::Waiter, _: Vec<NewTask>, error: Arc<StoreError>) {
-        let _ = waiter.send(Err(error));
-    }
-}
-
-/// A submission that is sent when it is awaited; made by [`Client::submit`].
-#[must_use = "a submission is sent when it is awaited"]
-pub struct Submit<'a, T> {
-    client: &'a Client,
-    submission: Submission<T>,
-}
-
-/// What awaiting a [`Submit`] tells about the task.
-#[derive(Debug)]
-pub struct Submitted<T> {
-    /// The handle of the task.
-    pub handle: TaskHandle<T>,
-    /// Whether an earlier task with the same idempotency key was found instead of inserting one.
-    pub replayed: bool,
-}
-
 /// What [`Client::retry_with_key`] tells about the new task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retried {
@@ -423,90 +365,4 @@ pub struct Retried {
     pub id: TaskId,
     /// Whether an earlier retry with the same idempotency key was found instead of inserting one.
     pub replayed: bool,
-}
-
-macro_rules! forward_options {
-    ($($name:ident($($argument:ident: $type:ty),*)),* $(,)?) => {$(
-        #[doc = concat!("See [`Submission::", stringify!($name), "`].")]
-        pub fn $name(mut self, $($argument: $type),*) -> Self {
-            self.submission = self.submission.$name($($argument),*);
-            self
-        }
-    )*};
-}
-
-impl<'a, T: Task> Submit<'a, T> {
-    forward_options! {
-        queue(queue: impl Into<Name>),
-        priority(priority: i16),
-        tenant(tenant: impl Into<Name>),
-        label(key: impl Into<Name>, value: impl Into<Name>),
-        idempotency_key(key: impl Into<Name>),
-        delay(delay: Duration),
-        run_at(time: Timestamp),
-        deadline(after: Duration),
-    }
-
-    /// Submits the task and tells whether it is new.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Client::submit`].
-    pub fn send(self) -> impl Future<Output = Result<Submitted<T>, SubmitError>> + Send + 'a {
-        let client = self.client;
-        // Encoded before the first await, so that the future need not hold the task itself.
-        let task = self.submission.into_new_task(&client.shared.ids);
-        async move {
-            let task = task?;
-            let asked = task.id;
-            let ids = client.insert(vec![task]).await?;
-            let id = ids.into_iter().next().ok_or(SubmitError::NoExecutor)?;
-            Ok(Submitted { handle: TaskHandle::new(client.clone(), id), replayed: id != asked })
-        }
-    }
-}
-
-impl<'a, T: Task> Submit<'a, T> {
-    /// Submits the task within a transaction of yours, which a store of a database can join: the
-    /// task exists if and only if the transaction commits.
-    ///
-    /// The handle finds its task only after that.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Client::submit`]. After an error of the store, roll the transaction back.
-    pub fn within(
-        self,
-        mut transaction: impl Transaction + 'a,
-    ) -> impl Future<Output = Result<TaskHandle<T>, SubmitError>> + Send + 'a {
-        let client = self.client;
-        let task = self.submission.into_new_task(&client.shared.ids);
-        async move {
-            let task = task?;
-            let inserted = transaction.insert(std::slice::from_ref(&task)).await;
-            let reply = inserted.map_err(|error| SubmitError::Store(Arc::new(error)))?.pop();
-            let reply = reply.ok_or_else(|| {
-                let message = String::from("the store answered nothing to an insert");
-                SubmitError::Store(Arc::new(StoreError::Corrupt { message }))
-            })?;
-            let id = resolve(reply, task.id, task.idempotency_key)?;
-            Ok(TaskHandle::new(client.clone(), id))
-        }
-    }
-}
-
-impl<'a, T: Task> IntoFuture for Submit<'a, T> {
-    type Output = Result<TaskHandle<T>, SubmitError>;
-    type IntoFuture = BoxFuture<'a, Self::Output>;
-
-    fn into_future(self) -> Self::IntoFuture {
-        let sent = self.send();
-        Box::pin(async move { Ok(sent.await?.handle) })
-    }
-}
-
-impl<T> fmt::Debug for Submit<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.submission.fmt(f)
-    }
 }
