@@ -1,5 +1,7 @@
 //! What the fuzzer found worth keeping, again, without a fuzzer.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test speaks by panicking")]
+
 use std::{fs, path::Path};
 
 use artos_fuzz::TARGETS;

@@ -38,6 +38,7 @@ struct Arguments {
     threads: Option<usize>,
 }
 
+#[expect(clippy::disallowed_methods, reason = "how long it took is real time")]
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let default = Bounds::new(arguments.workers, arguments.tasks);

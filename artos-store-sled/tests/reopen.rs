@@ -52,7 +52,7 @@ async fn records_survive_in_every_state() {
     let store = folder.open();
     let mut expected = all;
     assert_eq!(expected.tasks.len(), 4);
-    assert_eq!(expected.tasks[3], running.record);
+    assert_eq!(expected.tasks[3], *running.record);
     // The lease ended with whoever held it.
     let now = expected.tasks[3].updated_at;
     expected.tasks[3].lease.as_mut().unwrap().expires_at = now;

@@ -42,7 +42,10 @@ pub(crate) async fn measure(choice: StoreChoice, tasks: u64, load: u64) -> anyho
     let pressing = async move {
         // Paced by the clock: what a slow moment misses is made up for.
         let (started, mut sent) = (Instant::now(), 0);
-        while load > 0 {
+        if load == 0 {
+            std::future::pending::<()>().await;
+        }
+        loop {
             let due = (started.elapsed().as_secs_f64() * load as f64) as u64;
             if due > sent {
                 others.submit_many((sent..due).map(|one| Noop::new(OTHER + one))).await?;
@@ -50,7 +53,6 @@ pub(crate) async fn measure(choice: StoreChoice, tasks: u64, load: u64) -> anyho
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        std::future::pending::<anyhow::Result<()>>().await
     };
     let asking = async {
         let (mut acknowledged, mut started, mut done) = (Vec::new(), Vec::new(), Vec::new());
