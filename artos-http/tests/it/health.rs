@@ -64,7 +64,7 @@ async fn a_store_that_stopped_for_good_starts_nothing_and_readyz_says_why_all_th
     assert_eq!(health.running, 0, "a stage holds its slot though its lease is gone: {health}");
     assert_eq!(service.script.extracted.load(Ordering::SeqCst), extracted);
     let calls = service.store.calls() - before;
-    // Two loops ask about once a second each, at random, and so did the requests of each minute.
+    // Three loops wait a second and a half on average, and each minute has two requests.
     assert!(calls < minutes * 60 * 5 / 2, "{calls} calls to a store that has stopped");
 }
 
