@@ -8,6 +8,7 @@ use std::{collections::VecDeque, future::Future, pin::pin, task::Poll, time::Dur
 use tokio::sync::Notify;
 
 use crate::{
+    spawn::step_aside,
     store::{StoreError, StoreResult},
     sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, PoisonError},
 };
@@ -119,13 +120,16 @@ impl<C: Commit> Committer<C> {
 
     /// Commits items together with whatever else is waiting; the waiter hears what became of them.
     ///
+    /// Answers whether that woke the committer. It may then wait for the thread of the caller, who
+    /// has to let it go on before anything that may block.
+    ///
     /// A waiter that is dropped unheard was still there when the tokio runtime ended: its items may
     /// or may not have been committed.
     pub(crate) fn commit(
         &self,
         items: impl IntoIterator<Item = C::Item>,
         waiter: C::Waiter,
-    ) -> Result<(), (Gone<C::Item>, C::Waiter)> {
+    ) -> Result<bool, (Gone<C::Item>, C::Waiter)> {
         let mut waiting = self.shared.waiting();
         if waiting.closed {
             drop(waiting);
@@ -140,7 +144,7 @@ impl<C: Commit> Committer<C> {
         if sleeps {
             self.shared.arrived.notify_one();
         }
-        Ok(())
+        Ok(sleeps)
     }
 
     /// Returns whether the store answers at once, so that nobody waits for it.
@@ -212,7 +216,7 @@ impl<C: Commit> Shared<C> {
     async fn next(&self, group: &mut Group<C>) -> bool {
         loop {
             // Whoever is about to hand something in gets to it first: it makes the group larger.
-            tokio::task::yield_now().await;
+            step_aside().await;
             {
                 let mut waiting = self.waiting();
                 if !waiting.entries.is_empty() {

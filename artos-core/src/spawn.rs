@@ -1,8 +1,28 @@
 //! The door through which work enters tokio.
 
-use std::future::Future;
+use std::{
+    future::{Future, poll_fn},
+    task::Poll,
+};
 
 use tokio::{runtime::Handle, task::JoinHandle};
+
+/// Lets the others of this thread go first, and lets another thread go on with this one.
+///
+/// tokio's own `yield_now` leaves a task to the thread it is on: where one of the others blocks its
+/// thread, the task would not go on.
+pub(crate) async fn step_aside() {
+    let mut aside = false;
+    poll_fn(|cx| {
+        if aside {
+            return Poll::Ready(());
+        }
+        aside = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
 
 /// Runs a future on a tokio runtime, beside the caller.
 pub(crate) fn on<F>(executor: &Handle, future: F) -> JoinHandle<F::Output>

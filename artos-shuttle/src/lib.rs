@@ -40,6 +40,11 @@ mod signals {
 }
 
 #[cfg(test)]
+mod spawn {
+    pub(crate) use shuttle::future::yield_now as step_aside;
+}
+
+#[cfg(test)]
 mod sync {
     pub(crate) use shuttle::sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,

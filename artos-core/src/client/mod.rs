@@ -22,7 +22,7 @@ use crate::{
     machine::Cancelled,
     model::{ListQuery, Name, NewTask, Page, StartAt, TaskId, TaskRecord, TaskState, Timestamp},
     notify::{Changes, Topic},
-    spawn,
+    spawn::{self, step_aside},
     store::{Found, Inserted, Part, StoreError, StoreResult, TaskStore},
     submission::Ids,
     watch::Watch,
@@ -306,7 +306,12 @@ impl Client {
             tasks.iter().map(|task| (task.id, task.idempotency_key.clone())).collect();
         let committer = self.committer()?;
         let replies = match committer.alone() {
-            Some(alone) => alone.commit(&tasks).await.map_err(Arc::new),
+            Some(alone) => {
+                let replies = alone.commit(&tasks).await.map_err(Arc::new);
+                // Workers that heard of it may wait for this thread, and the caller may block it.
+                step_aside().await;
+                replies
+            }
             None => {
                 let (waiter, answer) = oneshot::channel();
                 if let Err((gone, waiter)) = committer.commit(tasks, waiter) {

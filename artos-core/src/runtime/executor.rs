@@ -20,6 +20,7 @@ use crate::{
         Timestamp,
     },
     retry,
+    spawn::step_aside,
     stage_context::Attempt,
     store::{Claimed, Settled, StoreError},
 };
@@ -92,7 +93,13 @@ enum Attempted {
 }
 
 /// Runs a claimed task to its settlement, then frees its slot.
-pub(super) async fn run(engine: Arc<Engine>, claimed: ClaimedTask, execution: Arc<Execution>) {
+///
+/// Answers whether that woke somebody who may wait for this thread.
+pub(super) async fn run(
+    engine: Arc<Engine>,
+    claimed: ClaimedTask,
+    execution: Arc<Execution>,
+) -> bool {
     let mut ending = Ending::new(engine, execution);
     let mut task = claimed;
     loop {
@@ -103,29 +110,30 @@ pub(super) async fn run(engine: Arc<Engine>, claimed: ClaimedTask, execution: Ar
             Attempted::Settle(outcome, follow_ups) => (outcome, follow_ups),
             Attempted::Lost => {
                 note_lost(engine, execution);
-                return;
+                return false;
             }
             Attempted::TakenOver => {
                 ending.seen_to = true;
-                return;
+                return false;
             }
         };
         let lease = execution.lease;
         if !matches!(outcome, Outcome::Advance(_)) {
             // Nothing is left to do here, so nothing has to wake up for the answer.
-            if !engine.settles.answers_at_once() {
-                execution.settling(&engine.running);
-            }
+            let freed = !engine.settles.answers_at_once() && execution.settling(&engine.running);
             follow_ups = with_ends(engine, &task.record, outcome.kind(), follow_ups);
             let engine = Arc::clone(engine);
             let settlement = Settlement { lease, outcome, follow_ups };
-            if let Err((_, Settling::Ending(ending))) =
-                engine.settles.commit([settlement], Settling::Ending(ending))
-            {
-                note_lost(&engine, &ending.execution);
-            }
-            return;
+            return match engine.settles.commit([settlement], Settling::Ending(ending)) {
+                Ok(woke) => freed || woke,
+                Err((_, Settling::Ending(ending))) => {
+                    note_lost(&engine, &ending.execution);
+                    freed
+                }
+                Err((_, Settling::Asked(_))) => freed,
+            };
         }
+        let has_followers = !follow_ups.is_empty();
         match settle(engine, execution, outcome, follow_ups).await {
             Some((Settled::Applied(TaskState::Running), Outcome::Advance(checkpoint))) => {
                 let Checkpoint { stage, payload, .. } = checkpoint;
@@ -133,13 +141,17 @@ pub(super) async fn run(engine: Arc<Engine>, claimed: ClaimedTask, execution: Ar
                 tracing::debug!(task_id = %lease.task_id, kind = %execution.kind,
                     next_stage = %stage, "checkpoint recorded");
                 task.advance(stage, payload);
+                if has_followers {
+                    // A worker that heard of them may wait for this thread.
+                    step_aside().await;
+                }
             }
             Some((Settled::Applied(state), _)) => {
                 tracing::debug!(task_id = %lease.task_id, kind = %execution.kind,
                     outcome = %OutcomeKind::Advance, %state, "attempt settled");
-                return;
+                return false;
             }
-            Some((Settled::Stale, _)) | None => return,
+            Some((Settled::Stale, _)) | None => return false,
         }
     }
 }
@@ -259,7 +271,7 @@ impl ClaimedTask {
     async fn run_stage(mut self, engine: &Engine, execution: &Arc<Execution>) -> (Self, Attempted) {
         let mut now = Instant::now();
         if now.saturating_duration_since(self.turn) > TURN && self.record.stage.is_some() {
-            tokio::task::yield_now().await;
+            step_aside().await;
             now = Instant::now();
         }
         let (stamp, claimed) = self.claimed_at;

@@ -19,7 +19,7 @@ use super::{
     executor::{self, ClaimedTask},
     running::Execution,
 };
-use crate::spawn;
+use crate::spawn::{self, step_aside};
 
 /// Most that sleep; more end.
 const SLEEPERS_MAX: usize = 1_024;
@@ -194,12 +194,16 @@ async fn run(engine: Arc<Engine>, number: usize) {
     while let Some(work) = poll_fn(|cx| place.pool.poll_next(number, cx.waker())).await {
         let started = Instant::now();
         let Work { execution, task } = work;
-        match task {
+        let has_woken = match task {
             Some(task) => executor::run(Arc::clone(&engine), task, execution).await,
-            None => executor::hand_back(Arc::clone(&engine), execution).await,
-        }
-        if started.elapsed() > TURN {
-            tokio::task::yield_now().await;
+            None => {
+                executor::hand_back(Arc::clone(&engine), execution).await;
+                false
+            }
+        };
+        // Whoever was woken may wait for this thread, and the next stage may block it.
+        if has_woken || started.elapsed() > TURN {
+            step_aside().await;
         }
     }
 }

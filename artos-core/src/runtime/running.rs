@@ -121,17 +121,22 @@ impl Execution {
         state.current.take()
     }
 
-    /// Lets another task have the slot while the end of this one is recorded.
-    pub(super) fn settling(&self, running: &Running) {
+    /// Lets another task have the slot while the end of this one is recorded; answers whether it
+    /// does.
+    pub(super) fn settling(&self, running: &Running) -> bool {
         let mut state = self.state();
-        if state.holds == Hold::Slot && running.slots.may_settle(self.queue) {
+        let may = state.holds == Hold::Slot && running.slots.may_settle(self.queue);
+        if may {
             state.holds = Hold::Settling;
         }
+        may
     }
 
-    /// Takes what it holds, to give it back.
-    fn release(&self) -> Hold {
-        std::mem::replace(&mut self.state().holds, Hold::Nothing)
+    /// Takes what it holds, to give it back, and what is left of an attempt that was cut off: its
+    /// context knows the execution, and either would keep the other.
+    fn release(&self) -> (Hold, Option<CurrentAttempt>) {
+        let mut state = self.state();
+        (std::mem::replace(&mut state.holds, Hold::Nothing), state.current.take())
     }
 }
 
@@ -175,14 +180,18 @@ impl Running {
     pub(super) fn remove<'a>(&self, over: impl Iterator<Item = &'a Execution>) {
         // Freed all at once, so that a worker wakes once and claims as many.
         let mut freed = Freed::new(&self.slots);
+        let mut cut_off = Vec::new();
         let mut executions = self.executions();
         for execution in over {
             executions.remove(&execution.lease);
-            freed.add(execution.queue, execution.release());
+            let (hold, attempt) = execution.release();
+            freed.add(execution.queue, hold);
+            cut_off.extend(attempt);
         }
         let is_empty = executions.is_empty();
         drop(executions);
         drop(freed);
+        drop(cut_off);
         if is_empty {
             self.emptied.notify_waiters();
         }

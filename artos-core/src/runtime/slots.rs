@@ -2,6 +2,8 @@
 
 use tokio::sync::Semaphore;
 
+use crate::spawn::step_aside;
+
 /// The slots of all queues of a runtime, by the number of the queue.
 ///
 /// A task has a slot while its stages run. While its end is recorded it is only settling, and its
@@ -46,7 +48,7 @@ impl Slots {
             first.forget();
             taken.count = 1;
             // Others that are about to become free do so first: one claim for all of them.
-            tokio::task::yield_now().await;
+            step_aside().await;
             let more = running.available_permits().min(limit.saturating_sub(1));
             if let Ok(wanted) = u32::try_from(more)
                 && let Ok(others) = running.try_acquire_many(wanted)

@@ -64,3 +64,40 @@ async fn a_stage_that_never_yields_loses_its_task_but_not_the_slot() {
     drop(release);
     runtime.shutdown(SECOND).await.unwrap();
 }
+
+/// On real threads: whoever waits for a thread that is blocked, be it the runtime's own loops, shows
+/// up as a task that does not end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_that_blocks_its_thread_holds_up_nobody_else() {
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let blocked = std::sync::Arc::new(std::sync::Mutex::new(blocked));
+    let stage = move |_: StageContext, Count(number): Count| {
+        let blocked = std::sync::Arc::clone(&blocked);
+        async move {
+            if number == 0 {
+                // Only one is submitted at a time.
+                let _ = blocked.lock().unwrap().recv();
+            }
+            Ok(number)
+        }
+    };
+    let runtime = runtime(artos_store_memory::MemoryStore::default())
+        .queue(Queue::new("default").concurrency(64))
+        .register(Pipeline::new("block", stage_fn(stage)))
+        .start()
+        .await
+        .unwrap();
+    let client = runtime.client();
+    for round in 0..500 {
+        let numbers = (0..10).map(|at| u64::from(at != round % 10));
+        let tasks = client.submit_many(numbers.map(Count)).await.unwrap();
+        for (at, task) in tasks.iter().enumerate() {
+            if at != round % 10 {
+                let waited = tokio::time::timeout(20 * SECOND, task.wait()).await;
+                assert!(waited.is_ok(), "round {round}: task {at} waits for a blocked thread");
+            }
+        }
+        release.send(()).unwrap();
+        tasks[round % 10].wait().await.unwrap();
+    }
+}
