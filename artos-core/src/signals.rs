@@ -15,6 +15,8 @@ use crate::{model::Progress, submission::Ids};
 pub(crate) struct SignalHub {
     /// Tells the heartbeats that there is progress to carry.
     pub(crate) reports_arrived: Notify,
+    /// The same, passed on to the heartbeats.
+    pub(crate) reports_due: Notify,
     /// Where the ids of follow-up tasks come from.
     pub(crate) ids: Ids,
 }

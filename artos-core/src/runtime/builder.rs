@@ -243,7 +243,11 @@ impl RuntimeBuilder {
             options: self.options.clone(),
             duty: board.duty(String::from("settle")),
         });
-        let signals = Arc::new(SignalHub { reports_arrived: Notify::new(), ids: self.ids.clone() });
+        let signals = Arc::new(SignalHub {
+            reports_arrived: Notify::new(),
+            reports_due: Notify::new(),
+            ids: self.ids.clone(),
+        });
         let engine = Arc::new(Engine {
             client: Client::with_ids(Arc::clone(&self.store), self.ids.clone())
                 .announcing(self.before_cancel),
@@ -267,6 +271,7 @@ impl RuntimeBuilder {
             kill.run_until_cancelled(settling).await;
         });
         engine.start_duty("heartbeat", &engine.duties, heartbeat::run);
+        engine.start_duty("progress", &engine.duties, heartbeat::pass_on);
         engine.start_duty("rescue", &engine.duties, rescuer::run);
         engine.start_duty("prune", &engine.duties, pruner::run);
         for (number, queue) in self.queues.into_iter().enumerate() {

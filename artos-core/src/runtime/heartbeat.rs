@@ -41,7 +41,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
             biased;
             () = tokio::time::sleep_until(next_full) => Round::All,
             () = cancellations.changed() => Round::Hint,
-            () = engine.signals.reports_arrived.notified() => Round::Reports,
+            () = engine.signals.reports_due.notified() => Round::Reports,
         };
         if round != Round::All {
             // A stage may report thousands of times a second; the store hears a few of them.
@@ -61,6 +61,17 @@ pub(super) async fn run(engine: Arc<Engine>) {
         if round != Round::Reports {
             next_full = started + engine.options.heartbeat;
         }
+    }
+}
+
+/// Passes on that stages have reported, until the runtime is gone.
+///
+/// What a stage wakes may wait for the stage's thread. If the stage blocks that, as one that
+/// computes does, only its progress comes late: the heartbeats must not.
+pub(super) async fn pass_on(engine: Arc<Engine>) {
+    loop {
+        engine.signals.reports_arrived.notified().await;
+        engine.signals.reports_due.notify_one();
     }
 }
 

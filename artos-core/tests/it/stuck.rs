@@ -65,8 +65,8 @@ async fn a_stage_that_never_yields_loses_its_task_but_not_the_slot() {
     runtime.shutdown(SECOND).await.unwrap();
 }
 
-/// On real threads: whoever waits for a thread that is blocked, be it the runtime's own loops, shows
-/// up as a task that does not end.
+/// On real threads: a loop of the runtime that waits for a thread that is blocked shows up as a task
+/// that does not end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stage_that_blocks_its_thread_holds_up_nobody_else() {
     let (release, blocked) = std::sync::mpsc::channel::<()>();
@@ -99,5 +99,38 @@ async fn a_stage_that_blocks_its_thread_holds_up_nobody_else() {
         }
         release.send(()).unwrap();
         tasks[round % 10].wait().await.unwrap();
+    }
+}
+
+/// On real threads: a stage that reports, and then computes for longer than a lease.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stage_that_reports_and_blocks_its_thread_stops_no_heartbeats() {
+    let lease = Duration::from_millis(400);
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let blocked = std::sync::Arc::new(std::sync::Mutex::new(blocked));
+    let stage = move |cx: StageContext, Count(number): Count| {
+        let blocked = std::sync::Arc::clone(&blocked);
+        async move {
+            if number == 0 && cx.attempt() == 1 {
+                cx.progress(50, "computing");
+                let _ = blocked.lock().unwrap().recv();
+            } else {
+                tokio::time::sleep(3 * lease).await;
+            }
+            Ok(number)
+        }
+    };
+    let runtime = runtime(artos_store_memory::MemoryStore::default())
+        .lease_duration(lease)
+        .register(Pipeline::new("compute", stage_fn(stage)))
+        .start()
+        .await
+        .unwrap();
+    let tasks = runtime.client().submit_many([0, 1].map(Count)).await.unwrap();
+    tasks[1].wait().await.unwrap();
+    release.send(()).unwrap();
+    for task in tasks {
+        task.wait().await.unwrap();
+        assert_eq!(task.record().await.unwrap().attempt, 1);
     }
 }
