@@ -65,8 +65,8 @@ async fn a_stage_that_never_yields_loses_its_task_but_not_the_slot() {
     runtime.shutdown(SECOND).await.unwrap();
 }
 
-/// On real threads: a loop of the runtime that waits for a thread that is blocked shows up as a task
-/// that does not end.
+/// On real threads: a loop of the runtime that waits for a blocked thread shows up as a task that
+/// does not end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stage_that_blocks_its_thread_holds_up_nobody_else() {
     let (release, blocked) = std::sync::mpsc::channel::<()>();
