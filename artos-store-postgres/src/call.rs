@@ -67,6 +67,14 @@ impl Calls {
                 }
             };
             match error {
+                // Nothing was asked yet, and the server may just be coming back.
+                Failed::WhileConnecting(error)
+                    if was_cut_off(&error) && Instant::now() + pause < deadline =>
+                {
+                    tries -= 1;
+                    tokio::time::sleep(pause.mul_f64(self.random.fraction())).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
                 Failed::WhileConnecting(error) => return Err(store_error(error)),
                 Failed::Running(error) => match remedy(&error) {
                     Remedy::Reconnect if tries < tries_max => {}
@@ -93,6 +101,12 @@ impl Calls {
         }
         answer.map_err(Failed::Running)
     }
+}
+
+/// Returns whether a connection broke off while it was made. The pool tries again by itself where
+/// that is an error of the network, but a server that hangs up early looks like one of the protocol.
+const fn was_cut_off(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
 }
 
 enum Failed {
