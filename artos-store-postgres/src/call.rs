@@ -104,7 +104,7 @@ impl Calls {
 }
 
 /// Returns whether a connection broke off while it was made. The pool tries again by itself where
-/// that is an error of the network, but a server that hangs up early looks like one of the protocol.
+/// that is an error of the network, but a server that hangs up looks like one of the protocol.
 const fn was_cut_off(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
 }
