@@ -1,6 +1,6 @@
 //! No-op tasks through the whole runtime.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use artos_core::{
@@ -112,6 +112,46 @@ pub(crate) struct Submitting {
     pub(crate) callers: u64,
     pub(crate) batch: u64,
     pub(crate) slots: usize,
+}
+
+/// A fixed load: so many tasks a second, for so many seconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Steady {
+    pub(crate) seconds: u64,
+    pub(crate) rate: u64,
+    /// Seconds between two looks.
+    pub(crate) look_every: u64,
+}
+
+impl Steady {
+    /// Submits paced by the clock, so that what a slow moment misses is made up for; hands how many
+    /// were submitted to each look.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    pub(crate) async fn run(
+        self,
+        client: &Client,
+        mut look: impl AsyncFnMut(Duration, u64) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let (mut submitted, mut next_look) = (0, self.look_every);
+        while started.elapsed() < Duration::from_secs(self.seconds) {
+            let wanted = u64::try_from(started.elapsed().as_millis())? * self.rate / 1_000;
+            // A batch at a time, so that a store that does not keep up shows in the numbers only.
+            let end = wanted.min(submitted + 1_000);
+            if submitted < end {
+                drop(client.submit_many((submitted..end).map(Noop::new)).await?);
+                submitted = end;
+            }
+            if end == wanted {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            if started.elapsed() > Duration::from_secs(next_look) {
+                look(started.elapsed(), submitted).await?;
+                next_look += self.look_every;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How many tasks were acknowledged, and how many completed, each second.

@@ -7,11 +7,14 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use artos_core::{Client, ListQuery, store::TaskStore as _};
+use artos_core::{
+    Client, ListQuery,
+    store::{StoreError, TaskStore as _},
+};
 use artos_store_sled::{Durability, SledStore, offline};
 
 use crate::{
-    load::{self, Noop},
+    load,
     report::{self, Stopwatch},
     stores::open_sled,
 };
@@ -94,7 +97,6 @@ pub(crate) async fn open(path: &Path, run: u64) -> anyhow::Result<()> {
 }
 
 /// Submits and runs tasks for a while, keeps them for a short time, and watches the room they take.
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 pub(crate) async fn steady(seconds: u64, keep: u64, rate: u64) -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(".")?;
     let path = folder.path().join("store");
@@ -106,38 +108,31 @@ pub(crate) async fn steady(seconds: u64, keep: u64, rate: u64) -> anyhow::Result
         .start()
         .await?;
     let client = runtime.client();
-    let started = Instant::now();
-    let mut submitted = 0;
-    let mut next_line = 10;
     let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
-    while started.elapsed() < Duration::from_secs(seconds) {
-        let wanted = u64::try_from(started.elapsed().as_millis())? * rate / 1_000;
-        // A batch at a time, so that a store that does not keep up shows in the numbers only.
-        let end = wanted.min(submitted + 1_000);
-        if submitted < end {
-            drop(client.submit_many((submitted..end).map(Noop::new)).await?);
-            submitted = end;
-        }
-        if end == wanted {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        if started.elapsed() > Duration::from_secs(next_line) {
-            let counts = client.list(&query).await?.counts.unwrap_or_default();
-            println!(
-                "{:>5} s: {submitted} submitted, {} kept, {} MiB on disk, {} in memory",
-                started.elapsed().as_secs(),
-                counts.total(),
-                report::folder_bytes(&path)? >> 20,
-                report::memory_bytes()? >> 20
-            );
-            next_line += 10;
-        }
-    }
+    let look = async |elapsed: Duration, submitted: u64| {
+        let counts = client.list(&query).await?.counts.unwrap_or_default();
+        println!(
+            "{:>5} s: {submitted} submitted, {} kept, {} MiB on disk, {} in memory",
+            elapsed.as_secs(),
+            counts.total(),
+            report::folder_bytes(&path)? >> 20,
+            report::memory_bytes()? >> 20
+        );
+        Ok(())
+    };
+    load::Steady { seconds, rate, look_every: 10 }.run(&client, look).await?;
     // While it is open and busy; closing it makes a snapshot, and cleans up.
     let on_disk = report::folder_bytes(&path)?;
     drop(client);
     runtime.shutdown(Duration::from_secs(5)).await?;
-    let held = offline::info(&path)?.live_bytes;
+    // The last tasks of tokio that know the store end a moment after the shutdown.
+    let info = loop {
+        match offline::info(&path) {
+            Err(StoreError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
+            info => break info?,
+        }
+    };
+    let held = info.live_bytes;
     #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^52")]
     let ratio = on_disk as f64 / held as f64;
     println!(

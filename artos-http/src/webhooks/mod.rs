@@ -190,8 +190,9 @@ impl WebhooksBuilder {
     ///
     /// Given several times, the first key seals and all of them open, so that a key can be
     /// replaced; a secret is sealed anew when its endpoint changes. Secrets from before there was
-    /// a key stay good. Without the key that sealed it no secret can be had back: deliveries to its
-    /// endpoint are tried again until it is there, or the endpoint is removed.
+    /// a key stay good, in plain text. Without the key that sealed it no secret can be had back: a
+    /// process that lacks it can tell no receiver of that organization anything, and gives an event
+    /// up after some minutes. So every process needs the same keys.
     pub fn seal_secrets_with(mut self, key: [u8; 32]) -> Self {
         self.keys.push(key);
         self

@@ -1,19 +1,18 @@
 //! A server that is busy for long: dead rows and the size of the tables stay within bounds.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use artos_core::Retention;
 use artos_test_postgres::Server;
 
 use super::{connect, psql, server};
-use crate::load::{self, Noop};
+use crate::load;
 
 /// Seconds between two lines.
 const LINE: u64 = 30;
 
 /// Submits and runs tasks, keeps them for a short time, and watches the room they take.
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 pub(super) async fn run(seconds: u64, keep: u64, rate: u64) -> anyhow::Result<()> {
     let server = server()?;
     let runtime = load::runtime(connect(&server.url()).await?, 1_024, 1)
@@ -22,24 +21,12 @@ pub(super) async fn run(seconds: u64, keep: u64, rate: u64) -> anyhow::Result<()
         .start()
         .await?;
     let client = runtime.client();
-    let started = Instant::now();
-    let (mut submitted, mut next_line) = (0, LINE);
     println!("seconds,submitted,rows,dead,table_mib,indexes_mib,vacuums");
-    while started.elapsed() < Duration::from_secs(seconds) {
-        let wanted = u64::try_from(started.elapsed().as_millis())? * rate / 1_000;
-        let end = wanted.min(submitted + 1_000);
-        if submitted < end {
-            drop(client.submit_many((submitted..end).map(Noop::new)).await?);
-            submitted = end;
-        }
-        if end == wanted {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        if started.elapsed() > Duration::from_secs(next_line) {
-            println!("{next_line},{submitted},{}", room(&server)?);
-            next_line += LINE;
-        }
-    }
+    let look = async |elapsed: Duration, submitted: u64| {
+        println!("{},{submitted},{}", elapsed.as_secs(), room(&server)?);
+        Ok(())
+    };
+    load::Steady { seconds, rate, look_every: LINE }.run(&client, look).await?;
     runtime.shutdown(Duration::from_secs(5)).await?;
     println!("in the end: {}", room(&server)?);
     Ok(())
