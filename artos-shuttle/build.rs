@@ -19,7 +19,7 @@ const SMALL_GROUPS: (&str, &str) =
 const ASKS_FOR_SOME: (&str, &str) =
     ("if let Ok(wanted) = u32::try_from(more)", "if let Ok(wanted @ 1..) = u32::try_from(more)");
 
-const COPIES: [Copy; 11] = [
+const COPIES: [Copy; 12] = [
     Copy { name: "notify", file: "notify.rs", changes: &[] },
     Copy {
         name: "notify_forgets_between_waits",
@@ -62,6 +62,14 @@ const COPIES: [Copy; 11] = [
         file: "commit.rs",
         changes: &[("let sleeps = std::mem::take(&mut waiting.sleeps);", "let sleeps = false;")],
     },
+    Copy {
+        name: "commit_keeps_the_store",
+        file: "commit.rs",
+        changes: &[(
+            "group.commit(way).await;",
+            "group.commit(Arc::clone(&way)).await; step_aside().await;",
+        )],
+    },
     Copy { name: "slots", file: "runtime/slots.rs", changes: &[ASKS_FOR_SOME] },
     Copy {
         name: "slots_settle_without_end",
@@ -86,7 +94,7 @@ const COPIES: [Copy; 11] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("../artos-core/src");
+    let core = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../artos-core/src");
     let out = env::var("OUT_DIR")?;
     for Copy { name, file, changes } in COPIES {
         let path = core.join(file);

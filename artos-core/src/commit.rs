@@ -8,15 +8,18 @@ use std::{collections::VecDeque, future::Future, pin::pin, task::Poll, time::Dur
 use tokio::sync::Notify;
 
 use crate::{
-    spawn::step_aside,
+    spawn::{self, step_aside},
     store::{StoreError, StoreResult},
-    sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, PoisonError},
+    sync::{Arc, AtomicBool, Mutex, MutexGuard, Ordering, PoisonError, Weak},
 };
 
 /// Most items in one group. It bounds how long one call can hold a store's lock or transaction.
 const GROUP_ITEMS_MAX: usize = 1_000;
 /// Most payload bytes in one group, unless a single entry is larger.
 const GROUP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// How long a committer that panicked pauses before it goes on.
+const PAUSE_AFTER_PANIC: Duration = Duration::from_millis(100);
 
 /// What a group is, what the store does with it, and who hears of it.
 pub(crate) trait Commit: Send + Sync + 'static {
@@ -42,14 +45,13 @@ pub(crate) trait Commit: Send + Sync + 'static {
 
     /// Passes the replies on, and the items back: as many to each waiter as it handed in, in order.
     fn accepted(
-        &self,
         entries: impl Iterator<Item = Entry<Self::Waiter>>,
         items: impl Iterator<Item = Self::Item>,
         replies: Vec<Self::Reply>,
     );
 
     /// Passes an error on, and the items back.
-    fn refused(&self, waiter: Self::Waiter, items: Vec<Self::Item>, error: Arc<StoreError>);
+    fn refused(waiter: Self::Waiter, items: Vec<Self::Item>, error: Arc<StoreError>);
 }
 
 /// Items that were handed in together.
@@ -63,14 +65,23 @@ pub(crate) struct Entry<W> {
 pub(crate) struct Gone<I>(pub(crate) Vec<I>);
 
 /// The callers' end of a group commit.
+///
+/// The store is theirs, and the committer has it only during a call: once the last caller has heard
+/// the answer and is gone, so is the store. Whoever waits keeps this until then.
 pub(crate) struct Committer<C: Commit> {
-    shared: Arc<Shared<C>>,
+    way: Arc<Way<C>>,
+    queue: Arc<Queue<C>>,
 }
 
-struct Shared<C: Commit> {
+/// The way to the store.
+struct Way<C> {
     commit: C,
     /// The store answered the last call at once, without waiting for anything.
     at_once: AtomicBool,
+}
+
+/// Where callers leave things for the committer.
+struct Queue<C: Commit> {
     waiting: Mutex<Waiting<C>>,
     /// Wakes the committer, if it sleeps.
     arrived: Notify,
@@ -106,16 +117,11 @@ impl<C: Commit> Default for Waiting<C> {
 impl<C: Commit> Committer<C> {
     /// Makes a committer and the future that does its work; it ends when all callers are gone.
     pub(crate) fn new(commit: C) -> (Self, impl Future<Output = ()> + Send) {
-        let shared = Shared {
-            commit,
-            at_once: AtomicBool::new(false),
-            waiting: Mutex::default(),
-            arrived: Notify::new(),
-        };
-        let shared = Arc::new(shared);
+        let way = Arc::new(Way { commit, at_once: AtomicBool::new(false) });
+        let queue = Arc::new(Queue { waiting: Mutex::default(), arrived: Notify::new() });
         // Made here, so that a future that is dropped before its first poll counts as gone too.
-        let work = Work(Arc::clone(&shared));
-        (Self { shared }, async move { run(&work.0).await })
+        let work = Work { way: Arc::downgrade(&way), queue: Arc::clone(&queue) };
+        (Self { way, queue }, async move { work.run().await })
     }
 
     /// Commits items together with whatever else is waiting; the waiter hears what became of them.
@@ -123,14 +129,14 @@ impl<C: Commit> Committer<C> {
     /// Answers whether that woke the committer. It may then wait for the thread of the caller, who
     /// has to let it go on before anything that may block.
     ///
-    /// A waiter that is dropped unheard was still there when the tokio runtime ended: its items may
-    /// or may not have been committed.
+    /// A waiter that is dropped unheard was still there when the tokio runtime ended, or when the
+    /// committer panicked: its items may or may not have been committed.
     pub(crate) fn commit(
         &self,
         items: impl IntoIterator<Item = C::Item>,
         waiter: C::Waiter,
     ) -> Result<bool, (Gone<C::Item>, C::Waiter)> {
-        let mut waiting = self.shared.waiting();
+        let mut waiting = self.queue.waiting();
         if waiting.closed {
             drop(waiting);
             return Err((Gone(items.into_iter().collect()), waiter));
@@ -142,14 +148,14 @@ impl<C: Commit> Committer<C> {
         let sleeps = std::mem::take(&mut waiting.sleeps);
         drop(waiting);
         if sleeps {
-            self.shared.arrived.notify_one();
+            self.queue.arrived.notify_one();
         }
         Ok(sleeps)
     }
 
     /// Returns whether the store answers at once, so that nobody waits for it.
     pub(crate) fn answers_at_once(&self) -> bool {
-        self.shared.at_once.load(Ordering::Relaxed)
+        self.way.at_once.load(Ordering::Relaxed)
     }
 
     /// Lets the caller commit by itself, if nothing is under way: it need not wait for the
@@ -162,21 +168,21 @@ impl<C: Commit> Committer<C> {
             return None;
         }
         if self.answers_at_once() {
-            return Some(Alone { shared: &self.shared, counted: false });
+            return Some(Alone { committer: self, counted: false });
         }
-        let mut waiting = self.shared.waiting();
+        let mut waiting = self.queue.waiting();
         let idle = waiting.sleeps && !waiting.alone && waiting.entries.is_empty();
         if !idle || waiting.closed {
             return None;
         }
         waiting.alone = true;
-        Some(Alone { shared: &self.shared, counted: true })
+        Some(Alone { committer: self, counted: true })
     }
 }
 
 /// The right to commit without the committer.
 pub(crate) struct Alone<'a, C: Commit> {
-    shared: &'a Shared<C>,
+    committer: &'a Committer<C>,
     /// It is the only one until it ends.
     counted: bool,
 }
@@ -186,28 +192,28 @@ impl<C: Commit> Alone<'_, C> {
     ///
     /// Dropping the future before it ends leaves open whether they were committed.
     pub(crate) async fn commit(self, items: &[C::Item]) -> StoreResult<Vec<C::Reply>> {
-        replies(self.shared, items).await
+        self.committer.way.replies(items).await
     }
 }
 
 impl<C: Commit> Drop for Alone<'_, C> {
     fn drop(&mut self) {
         if self.counted {
-            self.shared.waiting().alone = false;
+            self.committer.queue.waiting().alone = false;
         }
     }
 }
 
 impl<C: Commit> Drop for Committer<C> {
     fn drop(&mut self) {
-        self.shared.waiting().left = true;
-        self.shared.arrived.notify_one();
+        self.queue.waiting().left = true;
+        self.queue.arrived.notify_one();
     }
 }
 
-impl<C: Commit> Shared<C> {
+impl<C: Commit> Queue<C> {
     fn waiting(&self) -> MutexGuard<'_, Waiting<C>> {
-        // Queue and entries agree between any two statements that can panic.
+        // Items and entries agree between any two statements that can panic.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -259,12 +265,15 @@ impl<C: Commit> Waiting<C> {
 }
 
 /// The committer's end; its end is the committer's.
-struct Work<C: Commit>(Arc<Shared<C>>);
+struct Work<C: Commit> {
+    way: Weak<Way<C>>,
+    queue: Arc<Queue<C>>,
+}
 
 impl<C: Commit> Drop for Work<C> {
     fn drop(&mut self) {
         let left_behind = {
-            let mut waiting = self.0.waiting();
+            let mut waiting = self.queue.waiting();
             waiting.closed = true;
             (std::mem::take(&mut waiting.items), std::mem::take(&mut waiting.entries))
         };
@@ -273,14 +282,37 @@ impl<C: Commit> Drop for Work<C> {
     }
 }
 
-async fn run<C: Commit>(shared: &Shared<C>) {
-    let mut group = Group { items: VecDeque::new(), entries: VecDeque::new() };
-    while shared.next(&mut group).await {
-        group.forget_unawaited();
-        let outage = group.commit(shared).await;
-        group.clear();
-        if outage == Outage::Now {
-            tokio::time::sleep(C::PAUSE).await;
+impl<C: Commit> Work<C> {
+    /// Commits groups until all callers are gone. Should that panic, it goes on: only the group
+    /// that was under way is dropped.
+    async fn run(&self) {
+        let mut panicked = false;
+        loop {
+            let committed = spawn::guarded(async {
+                if panicked {
+                    tracing::error!("a group commit panicked; whoever waited for it is told so");
+                    tokio::time::sleep(PAUSE_AFTER_PANIC).await;
+                }
+                self.commit_groups().await;
+            });
+            match committed.await {
+                Ok(()) => return,
+                Err(spawn::Panicked) => panicked = true,
+            }
+        }
+    }
+
+    async fn commit_groups(&self) {
+        let mut group = Group { items: VecDeque::new(), entries: VecDeque::new() };
+        while self.queue.next(&mut group).await {
+            group.forget_unawaited();
+            // Without it, everybody is gone, and nobody waits for the group.
+            let Some(way) = self.way.upgrade() else { return };
+            let outage = group.commit(way).await;
+            group.clear();
+            if outage == Outage::Now {
+                tokio::time::sleep(C::PAUSE).await;
+            }
         }
     }
 }
@@ -318,33 +350,37 @@ impl<C: Commit> Group<C> {
     }
 
     /// Hands everything to the store, and what became of it to those who wait.
-    async fn commit(&mut self, shared: &Shared<C>) -> Outage {
-        let commit = &shared.commit;
+    ///
+    /// The store is given back before anybody hears of it: whoever does may be the last to have it,
+    /// and open it again.
+    async fn commit(&mut self, way: Arc<Way<C>>) -> Outage {
         if self.entries.is_empty() {
             return Outage::No;
         }
-        match replies(shared, self.items.make_contiguous()).await {
+        match way.replies(self.items.make_contiguous()).await {
             Ok(replies) => {
-                commit.accepted(self.entries.drain(..), self.items.drain(..), replies);
+                drop(way);
+                C::accepted(self.entries.drain(..), self.items.drain(..), replies);
                 Outage::No
             }
             Err(error) if error.is_transient() || self.entries.len() == 1 => {
+                drop(way);
                 let outage = if error.is_transient() { Outage::Now } else { Outage::No };
                 let error = Arc::new(error);
                 while let Some((waiter, own)) = self.pop() {
-                    commit.refused(waiter, own, Arc::clone(&error));
+                    C::refused(waiter, own, Arc::clone(&error));
                 }
                 outage
             }
             // One bad entry must not spoil the others: each is tried alone.
             Err(_) => {
                 while let Some((waiter, own)) = self.pop() {
-                    match replies(shared, &own).await {
+                    match way.replies(&own).await {
                         Ok(replies) => {
                             let entry = Entry { waiter, items: own.len() };
-                            commit.accepted(std::iter::once(entry), own.into_iter(), replies);
+                            C::accepted(std::iter::once(entry), own.into_iter(), replies);
                         }
-                        Err(error) => commit.refused(waiter, own, Arc::new(error)),
+                        Err(error) => C::refused(waiter, own, Arc::new(error)),
                     }
                 }
                 Outage::No
@@ -369,23 +405,25 @@ impl<C: Commit> Group<C> {
     }
 }
 
-async fn replies<C: Commit>(shared: &Shared<C>, items: &[C::Item]) -> StoreResult<Vec<C::Reply>> {
-    let mut call = pin!(shared.commit.commit(items));
-    let first = futures::poll!(call.as_mut());
-    // Written only when it changes, so that threads need not pass it to and fro.
-    if shared.at_once.load(Ordering::Relaxed) != first.is_ready() {
-        shared.at_once.store(first.is_ready(), Ordering::Relaxed);
+impl<C: Commit> Way<C> {
+    async fn replies(&self, items: &[C::Item]) -> StoreResult<Vec<C::Reply>> {
+        let mut call = pin!(self.commit.commit(items));
+        let first = futures::poll!(call.as_mut());
+        // Written only when it changes, so that threads need not pass it to and fro.
+        if self.at_once.load(Ordering::Relaxed) != first.is_ready() {
+            self.at_once.store(first.is_ready(), Ordering::Relaxed);
+        }
+        let replies = match first {
+            Poll::Ready(replies) => replies,
+            Poll::Pending => call.await,
+        };
+        let replies = replies?;
+        if replies.len() >= items.len() {
+            return Ok(replies);
+        }
+        // A store that answers too few items broke its contract; nobody may hang on it.
+        let (found, expected) = (replies.len(), items.len());
+        let message = format!("the store answered {found} items, expected {expected}");
+        Err(StoreError::Corrupt { message })
     }
-    let replies = match first {
-        Poll::Ready(replies) => replies,
-        Poll::Pending => call.await,
-    };
-    let replies = replies?;
-    if replies.len() >= items.len() {
-        return Ok(replies);
-    }
-    // A store that answers too few items broke its contract; nobody may hang on it.
-    let (found, expected) = (replies.len(), items.len());
-    let message = format!("the store answered {found} items, expected {expected}");
-    Err(StoreError::Corrupt { message })
 }

@@ -2,8 +2,11 @@
 
 use std::{
     future::{Future, poll_fn},
+    panic::AssertUnwindSafe,
     task::Poll,
 };
+
+use futures::FutureExt;
 
 use tokio::{runtime::Handle, task::JoinHandle};
 
@@ -22,6 +25,14 @@ pub(crate) async fn step_aside() {
         Poll::Pending
     })
     .await;
+}
+
+/// A future panicked; it is dropped, and was never polled again.
+pub(crate) struct Panicked;
+
+/// Runs a future that may panic.
+pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|_| Panicked)
 }
 
 /// Runs a future on a tokio runtime, beside the caller.

@@ -49,7 +49,6 @@ macro_rules! scenarios {
                 }
 
                 fn accepted(
-                    &self,
                     entries: impl Iterator<Item = Entry<Self::Waiter>>,
                     _: impl Iterator<Item = u32>,
                     replies: Vec<u32>,
@@ -60,7 +59,7 @@ macro_rules! scenarios {
                     }
                 }
 
-                fn refused(&self, waiter: Self::Waiter, _: Vec<u32>, error: Arc<StoreError>) {
+                fn refused(waiter: Self::Waiter, _: Vec<u32>, error: Arc<StoreError>) {
                     let _ = waiter.send(Err(error));
                 }
             }
@@ -103,6 +102,34 @@ macro_rules! scenarios {
                 });
             }
 
+            pub(super) fn the_store_goes_with_the_last_caller() {
+                block_on(async {
+                    let seen = Arc::new(Mutex::new(Vec::new()));
+                    let (committer, work) = Committer::new(Tens(Arc::clone(&seen)));
+                    let committer = Arc::new(committer);
+                    let working = spawn(work);
+                    let callers: Vec<_> = [1, 2]
+                        .into_iter()
+                        .map(|item| {
+                            let committer = Arc::clone(&committer);
+                            spawn(async move {
+                                let (waiter, answer) = oneshot::channel();
+                                assert!(committer.commit([item], waiter).is_ok());
+                                let replies = answer.await.expect("the entry was dropped").ok();
+                                assert_eq!(replies, Some(vec![item * 10]));
+                                drop(committer);
+                            })
+                        })
+                        .collect();
+                    drop(committer);
+                    for caller in callers {
+                        caller.await.unwrap();
+                    }
+                    assert_eq!(Arc::strong_count(&seen), 1, "somebody still has the store");
+                    working.await.unwrap();
+                });
+            }
+
             pub(super) fn whoever_gives_up_disturbs_nobody() {
                 block_on(async {
                     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -135,6 +162,7 @@ scenarios!(shipped, "commit");
 scenarios!(drops_what_does_not_fit, "commit_drops_what_does_not_fit");
 scenarios!(mixes_answers, "commit_mixes_answers");
 scenarios!(does_not_wake_up, "commit_does_not_wake_up");
+scenarios!(keeps_the_store, "commit_keeps_the_store");
 
 #[test]
 fn every_caller_gets_its_own_answers() {
@@ -144,6 +172,16 @@ fn every_caller_gets_its_own_answers() {
 #[test]
 fn whoever_gives_up_disturbs_nobody() {
     in_many_orders(shipped::whoever_gives_up_disturbs_nobody);
+}
+
+#[test]
+fn the_store_goes_with_the_last_caller() {
+    in_many_orders(shipped::the_store_goes_with_the_last_caller);
+}
+
+#[test]
+fn a_committer_that_keeps_the_store_is_noticed() {
+    must_be_noticed(keeps_the_store::the_store_goes_with_the_last_caller);
 }
 
 #[test]

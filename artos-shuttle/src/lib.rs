@@ -42,6 +42,13 @@ mod signals {
 #[cfg(test)]
 mod spawn {
     pub(crate) use shuttle::future::yield_now as step_aside;
+
+    pub(crate) struct Panicked;
+
+    /// A panic ends a scenario, and nothing may catch it.
+    pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
+        Ok(future.await)
+    }
 }
 
 #[cfg(test)]

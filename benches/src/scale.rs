@@ -7,10 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use artos_core::{
-    Client, ListQuery,
-    store::{StoreError, TaskStore as _},
-};
+use artos_core::{Client, ListQuery, store::TaskStore as _};
 use artos_store_sled::{Durability, SledStore, offline};
 
 use crate::{
@@ -125,14 +122,7 @@ pub(crate) async fn steady(seconds: u64, keep: u64, rate: u64) -> anyhow::Result
     let on_disk = report::folder_bytes(&path)?;
     drop(client);
     runtime.shutdown(Duration::from_secs(5)).await?;
-    // The last tasks of tokio that know the store end a moment after the shutdown.
-    let info = loop {
-        match offline::info(&path) {
-            Err(StoreError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
-            info => break info?,
-        }
-    };
-    let held = info.live_bytes;
+    let held = offline::info(&path)?.live_bytes;
     #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^52")]
     let ratio = on_disk as f64 / held as f64;
     println!(

@@ -39,7 +39,6 @@ impl Commit for Inserts {
     }
 
     fn accepted(
-        &self,
         entries: impl Iterator<Item = Entry<Self::Waiter>>,
         _: impl Iterator<Item = NewTask>,
         replies: Vec<Inserted>,
@@ -51,7 +50,7 @@ impl Commit for Inserts {
         }
     }
 
-    fn refused(&self, waiter: Self::Waiter, _: Vec<NewTask>, error: Arc<StoreError>) {
+    fn refused(waiter: Self::Waiter, _: Vec<NewTask>, error: Arc<StoreError>) {
         let _ = waiter.send(Err(error));
     }
 }

@@ -318,7 +318,10 @@ impl Client {
                     let again = self.new_committer()?.commit(gone.0, waiter);
                     again.map_err(|_| SubmitError::NoExecutor)?;
                 }
-                answer.await.map_err(|_| SubmitError::NoExecutor)?
+                answer.await.unwrap_or_else(|_| {
+                    let message = "the group commit ended before the store answered";
+                    Err(Arc::new(StoreError::unavailable(message)))
+                })
             }
         };
         let replies = replies.map_err(SubmitError::Store)?;

@@ -52,6 +52,42 @@ pub struct NewTask {
     pub checkpoint: Option<(Name, Bytes)>,
 }
 
+impl NewTask {
+    /// Makes a task that may start at once, without any of the options.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use artos_core::model::{NewTask, TaskId};
+    ///
+    /// let id = TaskId::from_uuid(uuid::Uuid::from_u128(1));
+    /// let task = NewTask { priority: 5, ..NewTask::new(id, "mail.send", "default", "{}") };
+    /// assert_eq!(task.input, "{}");
+    /// ```
+    #[must_use]
+    pub fn new(
+        id: TaskId,
+        kind: impl Into<Name>,
+        queue: impl Into<Name>,
+        input: impl Into<Bytes>,
+    ) -> Self {
+        Self {
+            id,
+            kind: kind.into(),
+            queue: queue.into(),
+            priority: 0,
+            tenant: None,
+            labels: Labels::new(),
+            idempotency_key: None,
+            retry_of: None,
+            start_at: StartAt::Now,
+            expires_after: None,
+            input: input.into(),
+            checkpoint: None,
+        }
+    }
+}
+
 /// A task as a store keeps it, without its payloads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TaskRecord {

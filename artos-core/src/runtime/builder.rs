@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Runtime,
     ends::Ends,
-    engine::{Engine, Settles},
+    engine::{Engine, Repeats, Settles},
     health::Board,
     heartbeat,
     options::Options,
@@ -238,10 +238,11 @@ impl RuntimeBuilder {
         let running = Arc::new(Running::new(slots));
         let counted = Arc::clone(&running);
         board.count_running_by(move || counted.len());
+        let settle_duty = board.duty(String::from("settle"));
         let (settles, settling) = Committer::new(Settles {
             store: Arc::clone(&self.store),
             options: self.options.clone(),
-            duty: board.duty(String::from("settle")),
+            duty: Arc::clone(&settle_duty),
         });
         let signals = Arc::new(SignalHub {
             reports_arrived: Notify::new(),
@@ -261,6 +262,7 @@ impl RuntimeBuilder {
             signals,
             board,
             settles,
+            repeats: Repeats::new(settle_duty),
             stop: CancellationToken::new(),
             kill: CancellationToken::new(),
             workers: TaskTracker::new(),

@@ -1,8 +1,14 @@
 //! What the loops of a runtime share: the store, the registry, what runs, and how to call and stop.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use futures::FutureExt;
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,6 +27,7 @@ use crate::{
     commit::{Commit, Committer, Entry},
     model::Settlement,
     signals::SignalHub,
+    spawn,
     store::{self, Settled, StoreError, StoreResult, TaskStore},
     submission::Ids,
 };
@@ -38,6 +45,7 @@ pub(crate) struct Engine {
     pub(super) signals: Arc<SignalHub>,
     pub(super) board: Arc<Board>,
     pub(super) settles: Committer<Settles>,
+    pub(super) repeats: Repeats,
     /// No further claims.
     pub(super) stop: CancellationToken,
     /// Everything ends now, wherever it is.
@@ -59,10 +67,7 @@ impl Engine {
             let kill = engine.kill.clone();
             let supervised = async {
                 let mut backoff = OutageBackoff::new();
-                while let Err(panic) =
-                    std::panic::AssertUnwindSafe(duty(Arc::clone(&engine))).catch_unwind().await
-                {
-                    drop(panic);
+                while let Err(spawn::Panicked) = spawn::guarded(duty(Arc::clone(&engine))).await {
                     tracing::error!(duty = name, "a loop of the runtime panicked; it starts again");
                     tokio::time::sleep(backoff.next(&engine.ids.random)).await;
                 }
@@ -133,10 +138,12 @@ impl Engine {
         mut refused: Refused,
         worth_it: impl Fn() -> bool + Send,
     ) -> StoreResult<(Settled, Settlement)> {
+        let repeat = self.repeats.begin();
         let mut backoff = OutageBackoff::new();
         loop {
             let Refused { settlement, error } = refused;
             if !error.is_transient() || !worth_it() {
+                repeat.give_up();
                 return Err(Arc::into_inner(error).unwrap_or_else(dropped));
             }
             let outcome = settlement.outcome.kind();
@@ -154,7 +161,7 @@ impl Engine {
 }
 
 fn dropped() -> StoreError {
-    StoreError::unavailable("the runtime was dropped")
+    StoreError::unavailable("the runtime was dropped, or its group commit panicked")
 }
 
 async fn call_store<T>(
@@ -170,6 +177,45 @@ async fn call_store<T>(
         Err(error) => duty.failed(error),
     }
     result
+}
+
+/// The settlements that are being repeated, because the store did not take them.
+pub(crate) struct Repeats {
+    duty: Arc<Duty>,
+    count: AtomicUsize,
+}
+
+impl Repeats {
+    pub(super) const fn new(duty: Arc<Duty>) -> Self {
+        Self { duty, count: AtomicUsize::new(0) }
+    }
+
+    fn begin(&self) -> Repeat<'_> {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        Repeat { all: self, given_up: false }
+    }
+}
+
+/// One of the settlements that are being repeated.
+struct Repeat<'a> {
+    all: &'a Repeats,
+    given_up: bool,
+}
+
+impl Repeat<'_> {
+    fn give_up(mut self) {
+        self.given_up = true;
+    }
+}
+
+impl Drop for Repeat<'_> {
+    fn drop(&mut self) {
+        let is_last = self.all.count.fetch_sub(1, Ordering::SeqCst) == 1;
+        if is_last && self.given_up {
+            // Nothing is waiting for the store any more, so nothing would ever end its trouble.
+            self.all.duty.idle();
+        }
+    }
 }
 
 /// The group commit of settlements.
@@ -224,7 +270,6 @@ impl Commit for Settles {
     }
 
     fn accepted(
-        &self,
         entries: impl Iterator<Item = Entry<Settling>>,
         settlements: impl Iterator<Item = Settlement>,
         replies: Vec<Settled>,
@@ -244,7 +289,7 @@ impl Commit for Settles {
         Ending::finish(ended);
     }
 
-    fn refused(&self, waiter: Settling, items: Vec<Settlement>, error: Arc<StoreError>) {
+    fn refused(waiter: Settling, items: Vec<Settlement>, error: Arc<StoreError>) {
         // A settlement is handed in alone.
         let Some(settlement) = items.into_iter().next() else {
             return;

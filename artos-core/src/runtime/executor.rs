@@ -163,12 +163,17 @@ pub(super) async fn hand_back(engine: Arc<Engine>, execution: Arc<Execution>) {
 }
 
 /// Ends an attempt whose future does not yield: its stage is left behind, its slot is freed.
-pub(super) async fn abandon(
+pub(super) fn abandon(
     engine: Arc<Engine>,
     execution: Arc<Execution>,
     attempt: CurrentAttempt,
-) {
+) -> impl Future<Output = ()> + Send {
+    // Made here, so that a future that is dropped before its first poll ends it, too.
     let ending = Ending::new(engine, execution);
+    async move { conclude_abandoned(&ending, &attempt).await }
+}
+
+async fn conclude_abandoned(ending: &Ending, attempt: &CurrentAttempt) {
     let (engine, execution) = (&ending.engine, &ending.execution);
     tracing::error!(
         task_id = %execution.lease.task_id,
@@ -183,7 +188,7 @@ pub(super) async fn abandon(
         return;
     };
     let options = &place.stage.options;
-    if let Some(outcome) = attempt::conclude(&attempt, options, end, stop, &engine.ids.random) {
+    if let Some(outcome) = attempt::conclude(attempt, options, end, stop, &engine.ids.random) {
         let follow_ups = with_ends(engine, attempt.context.record(), outcome.kind(), Vec::new());
         settle(engine, execution, outcome, follow_ups).await;
     }

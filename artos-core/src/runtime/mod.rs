@@ -16,6 +16,8 @@ mod registry;
 mod rescuer;
 mod running;
 mod slots;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::{
@@ -23,6 +25,8 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+
+use tokio::time::Instant;
 
 use self::{engine::Engine, running::StopReason};
 use crate::{Client, model::TaskId, store::TaskStore};
@@ -125,6 +129,9 @@ impl Runtime {
     /// cancel grace, one heartbeat (for stages that never yield) and the patience with the store:
     /// 25 seconds with the defaults.
     ///
+    /// When it returns, the runtime has let go of the store, unless a stage still blocks its thread
+    /// by then: dropping the last client closes the store.
+    ///
     /// # Errors
     ///
     /// [`ShutdownError`] if some tasks could not be handed back, because the store was unavailable.
@@ -134,6 +141,7 @@ impl Runtime {
     ///
     /// Dropping the future drops the runtime.
     pub async fn shutdown(self, grace: Duration) -> Result<(), ShutdownError> {
+        let began = Instant::now();
         let engine = &self.engine;
         engine.board.draining.store(true, Ordering::SeqCst);
         engine.stop.cancel();
@@ -144,26 +152,41 @@ impl Runtime {
             engine.running.empty().await;
         };
         tokio::pin!(finished);
+        let options = &engine.options;
+        let last = options.cancel_grace.saturating_mul(2) + options.heartbeat + options.patience;
         if tokio::time::timeout(grace, &mut finished).await.is_err() {
             for execution in engine.running.all() {
                 execution.stop(StopReason::Shutdown);
             }
-            let options = &engine.options;
-            let last =
-                options.cancel_grace.saturating_mul(2) + options.heartbeat + options.patience;
             let _ = tokio::time::timeout(last, finished).await;
         }
         let tasks = engine.running.left_over();
+        self.kill();
+        let ended = async {
+            engine.workers.wait().await;
+            engine.duties.wait().await;
+            engine.pool.ended().await;
+        };
+        // They end at once, except where a stage blocks its thread.
+        let left = grace.saturating_add(last).saturating_sub(began.elapsed());
+        let _ = tokio::time::timeout(left.min(options.cancel_grace), ended).await;
         if tasks.is_empty() { Ok(()) } else { Err(ShutdownError { tasks }) }
+    }
+
+    /// Ends everything, wherever it is.
+    fn kill(&self) {
+        let engine = &self.engine;
+        engine.board.draining.store(true, Ordering::SeqCst);
+        engine.stop.cancel();
+        engine.kill.cancel();
+        engine.duties.close();
+        engine.pool.kill(&engine.running);
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        self.engine.board.draining.store(true, Ordering::SeqCst);
-        self.engine.stop.cancel();
-        self.engine.kill.cancel();
-        self.engine.pool.kill();
+        self.kill();
     }
 }
 

@@ -13,11 +13,12 @@ use std::{
 };
 
 use tokio::{task::AbortHandle, time::Instant};
+use tokio_util::task::TaskTracker;
 
 use super::{
     engine::Engine,
     executor::{self, ClaimedTask},
-    running::Execution,
+    running::{Execution, Running},
 };
 use crate::spawn::{self, step_aside};
 
@@ -37,6 +38,7 @@ pub(super) struct Work {
 #[derive(Default)]
 pub(super) struct Pool {
     state: Mutex<State>,
+    members: TaskTracker,
 }
 
 #[derive(Default)]
@@ -68,24 +70,20 @@ impl Pool {
     pub(super) fn push(&self, engine: &Arc<Engine>, work: Vec<Work>) {
         let mut missing = work.len();
         let mut wakers = Vec::with_capacity(missing);
-        let left_behind = {
+        {
             let mut state = self.state();
             if state.killed {
-                work
-            } else {
-                state.work.extend(work);
-                while missing > 0
-                    && let Some(waker) = state.wake_one()
-                {
-                    wakers.push(waker);
-                    missing -= 1;
-                }
-                Vec::new()
+                drop(state);
+                leave_behind(work.into_iter(), &engine.running);
+                return;
             }
-        };
-        if !left_behind.is_empty() {
-            // The runtime was dropped: they come back when their leases lapse.
-            return;
+            state.work.extend(work);
+            while missing > 0
+                && let Some(waker) = state.wake_one()
+            {
+                wakers.push(waker);
+                missing -= 1;
+            }
         }
         for waker in wakers {
             waker.wake();
@@ -96,21 +94,19 @@ impl Pool {
     }
 
     fn start_member(&self, engine: &Arc<Engine>) {
-        let number = {
-            let mut state = self.state();
-            state.vacant.pop().unwrap_or_else(|| {
-                state.members.push(Member::default());
-                state.members.len() - 1
-            })
-        };
-        let member = spawn::beside(run(Arc::clone(engine), number));
-        let abort = member.abort_handle();
+        // Held until the handle is in its place: a member that ends at once, and another one that
+        // takes its place, have to come after.
         let mut state = self.state();
         if state.killed {
-            drop(state);
-            abort.abort();
-        } else if let Some(member) = state.members.get_mut(number) {
-            member.abort = Some(abort);
+            return;
+        }
+        let number = state.vacant.pop().unwrap_or_else(|| {
+            state.members.push(Member::default());
+            state.members.len() - 1
+        });
+        let member = spawn::beside(self.members.track_future(run(Arc::clone(engine), number)));
+        if let Some(place) = state.members.get_mut(number) {
+            place.abort = Some(member.abort_handle());
         }
     }
 
@@ -130,8 +126,8 @@ impl Pool {
         Poll::Pending
     }
 
-    /// Ends everything that runs, at once.
-    pub(super) fn kill(&self) {
+    /// Ends everything that runs, at once, or as soon as it yields.
+    pub(super) fn kill(&self, running: &Running) {
         let (members, work) = {
             let mut state = self.state();
             state.killed = true;
@@ -143,8 +139,20 @@ impl Pool {
                 abort.abort();
             }
         }
-        drop(work);
+        leave_behind(work.into_iter(), running);
+        self.members.close();
     }
+
+    /// Waits until nothing of what was killed is left.
+    pub(super) async fn ended(&self) {
+        self.members.wait().await;
+    }
+}
+
+/// Takes what nobody will run off the books: it comes back when its lease lapses.
+fn leave_behind(work: impl Iterator<Item = Work>, running: &Running) {
+    let executions: Vec<_> = work.map(|work| work.execution).collect();
+    running.remove(executions.iter().map(AsRef::as_ref));
 }
 
 impl State {

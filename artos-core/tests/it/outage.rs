@@ -93,3 +93,36 @@ async fn an_idle_runtime_hardly_calls_its_store() {
     let calls = store.faults.calls.load(Ordering::SeqCst) - before;
     assert!(calls <= 90, "{calls} calls in ten idle minutes");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_runtime_that_gave_up_a_settlement_is_ready_again_with_its_store() {
+    let store = FaultyStore::new(store());
+    let (sender, mut started) = signals();
+    let (proceed, going) = tokio::sync::watch::channel(false);
+    let stage = move |_: StageContext, Count(number): Count| {
+        sender.send(()).ok();
+        let mut going = going.clone();
+        async move {
+            going.wait_for(|go| *go).await.ok();
+            StageResult::Ok(number)
+        }
+    };
+    let runtime = runtime(store.clone())
+        .register(Pipeline::new("wait", stage_fn(stage)))
+        .start()
+        .await
+        .unwrap();
+    let task = runtime.client().submit(Count(1)).await.unwrap();
+    started.recv().await.unwrap();
+    Faults::set(&store.faults.down, true);
+    proceed.send(true).unwrap();
+    // Longer than the lease: its end cannot be recorded any more.
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(!runtime.health().is_ready(), "{}", runtime.health());
+    // Somebody else runs it, and here nothing is left to settle.
+    store.inner.cancel(task.id()).await.unwrap();
+    store.inner.rescue(1).await.unwrap();
+    Faults::set(&store.faults.down, false);
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(runtime.health().is_ready(), "{}", runtime.health());
+}

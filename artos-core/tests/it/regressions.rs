@@ -1,6 +1,6 @@
 //! Every defect that was found leaves a test here, so that it stays mended.
 
-use std::{sync::atomic::Ordering::SeqCst, time::Duration};
+use std::{future::IntoFuture, sync::atomic::Ordering::SeqCst, time::Duration};
 
 use artos_core::{
     Client, Pipeline, Queue, RetryPolicy, Stage, StageContext, StageError, StageOptions,
@@ -124,6 +124,27 @@ fn a_client_outlives_the_tokio_runtime_it_first_submitted_from() {
     };
     go().unwrap();
     go().unwrap();
+}
+
+/// It may be in the store, so it must not count as one that was never submitted.
+#[test]
+fn a_submission_whose_group_commit_ends_meanwhile_fails_as_one_the_store_did_not_answer() {
+    let executor = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (ending, staying) = (executor(), executor());
+    let s = Hook::new(artos_store_memory::MemoryStore::default());
+    let c = Client::new(s.clone());
+    s.hooks.hang_insert.store(true, SeqCst);
+    // The group commit starts where the first submission does, and has the first one in hand.
+    ending.block_on(async {
+        let hangs = (0..2).map(|n| c.submit(Count(n)).into_future());
+        let hang = futures::future::join_all(hangs);
+        tokio::time::timeout(SECOND / 20, hang).await.unwrap_err();
+    });
+    let mut waits = c.submit(Count(2)).into_future();
+    assert!(staying.block_on(async { futures::poll!(&mut waits) }).is_pending());
+    drop(ending);
+    let error = staying.block_on(waits).unwrap_err();
+    assert!(matches!(error, artos_core::SubmitError::Store(_)), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]

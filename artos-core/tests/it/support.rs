@@ -21,7 +21,7 @@ use artos_core::{
 use artos_store_memory::MemoryStore;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 /// A task with a number in and a number out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +57,7 @@ pub(crate) fn signals<T>() -> (mpsc::UnboundedSender<T>, mpsc::UnboundedReceiver
 /// A store that fails while it is told to, as one process sees it: others may still get through.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultyStore {
-    inner: Arc<dyn TaskStore>,
+    pub(crate) inner: Arc<dyn TaskStore>,
     pub(crate) faults: Arc<Faults>,
 }
 
@@ -71,6 +71,8 @@ pub(crate) struct Faults {
     pub(crate) no_heartbeats: AtomicBool,
     pub(crate) calls: AtomicUsize,
     pub(crate) inserts: AtomicUsize,
+    /// Somebody claimed tasks, and is about to hear of it.
+    pub(crate) claimed: Notify,
 }
 
 impl Faults {
@@ -115,7 +117,11 @@ impl TaskStore for FaultyStore {
 
     async fn claim(&self, request: &Claim) -> StoreResult<Claims> {
         self.check()?;
-        self.inner.claim(request).await
+        let claims = self.inner.claim(request).await?;
+        if !claims.tasks.is_empty() {
+            self.faults.claimed.notify_one();
+        }
+        Ok(claims)
     }
 
     async fn heartbeat(&self, lease_for: Duration, beats: &[Beat]) -> StoreResult<Vec<Pulse>> {
