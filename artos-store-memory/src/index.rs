@@ -21,6 +21,10 @@ use crate::{
     timeline::Timeline,
 };
 
+/// So many queues and priorities are kept when nothing is pending in them: most fill again. Of more
+/// than that, those that come and go would cost memory, and each claim a look at them.
+const KEPT_MAX: usize = 16;
+
 /// What decides where a task is listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
@@ -89,6 +93,7 @@ impl Indexes {
                 shelf.remove(id);
                 if shelf.len() == 0 {
                     self.tenants.remove(&tenant);
+                    give_back_room(&mut self.tenants);
                 }
             }
         }
@@ -115,13 +120,7 @@ impl Indexes {
 
     fn remove_from_times(&mut self, id: TaskId, from: Position) {
         match from.state {
-            TaskState::Pending => {
-                // An empty timeline stays: the queue fills again.
-                let queue = self.ready.get_mut(&from.queue);
-                if let Some(waiting) = queue.and_then(|q| q.get_mut(&Reverse(from.priority))) {
-                    waiting.remove(from.run_at, id);
-                }
-            }
+            TaskState::Pending => self.remove_from_queue(id, from),
             TaskState::Running => {
                 if let Some(until) = from.lease_until {
                     self.leases.remove(until, id);
@@ -132,6 +131,25 @@ impl Indexes {
                     ended.remove(at, id);
                 }
             }
+        }
+    }
+
+    fn remove_from_queue(&mut self, id: TaskId, from: Position) {
+        let Some(queue) = self.ready.get_mut(&from.queue) else { return };
+        let Some(waiting) = queue.get_mut(&Reverse(from.priority)) else { return };
+        waiting.remove(from.run_at, id);
+        if !waiting.is_empty() {
+            return;
+        }
+        if queue.len() > KEPT_MAX {
+            queue.remove(&Reverse(from.priority));
+        }
+        if self.ready.len() > KEPT_MAX
+            && let Some(queue) = self.ready.get(&from.queue)
+            && queue.values().all(Timeline::is_empty)
+        {
+            self.ready.remove(&from.queue);
+            give_back_room(&mut self.ready);
         }
     }
 
@@ -182,5 +200,66 @@ impl Indexes {
     /// Returns the tasks of a tenant.
     pub(crate) fn of_tenant(&self, tenant: Symbol) -> Option<&Shelf<TaskState>> {
         self.tenants.get(&tenant)
+    }
+}
+
+/// Gives memory back once most entries are gone.
+fn give_back_room<V>(map: &mut HashMap<Symbol, V, RandomState>) {
+    if map.len() < map.capacity() / 8 {
+        map.shrink_to(map.len() * 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::Names;
+
+    /// A task that pends, and where its indexes list it.
+    fn pending(names: &mut Names, number: u32, priority: i16) -> (TaskId, Position) {
+        let name = artos_core::Name::from(format!("name {number}").as_str());
+        let queue = names.intern(&name);
+        let position = Position {
+            queue,
+            tenant: Some(queue),
+            priority,
+            state: TaskState::Pending,
+            run_at: Timestamp::from_micros(i64::from(number)),
+            lease_until: None,
+            finished_at: None,
+        };
+        (TaskId::from_uuid(uuid::Uuid::from_u128(number.into())), position)
+    }
+
+    #[test]
+    fn queues_and_tenants_that_come_and_go_leave_nothing_behind() {
+        let (mut names, mut indexes) = (Names::default(), Indexes::default());
+        let all: Vec<_> = (0..10_000).map(|number| pending(&mut names, number, 0)).collect();
+        for (id, position) in &all {
+            indexes.place(*id, None, Some(*position));
+        }
+        for (id, position) in &all {
+            assert_eq!(indexes.next_due(position.queue), Some(position.run_at));
+            indexes.place(*id, Some(*position), None);
+            assert_eq!(indexes.next_due(position.queue), None);
+        }
+        assert!(indexes.ready.len() <= KEPT_MAX, "{} queues", indexes.ready.len());
+        assert!(indexes.ready.capacity() < 1_000, "room for {}", indexes.ready.capacity());
+        assert!(indexes.tenants.is_empty());
+        assert!(indexes.tenants.capacity() < 1_000, "room for {}", indexes.tenants.capacity());
+    }
+
+    #[test]
+    fn priorities_that_come_and_go_leave_nothing_behind() {
+        let (mut names, mut indexes) = (Names::default(), Indexes::default());
+        let (_, Position { queue, .. }) = pending(&mut names, 0, 0);
+        for priority in i16::MIN..=i16::MAX {
+            let (id, position) = pending(&mut names, 0, priority);
+            indexes.place(id, None, Some(position));
+            assert_eq!(indexes.due(queue, Timestamp::MAX, 2), [id]);
+            indexes.place(id, Some(position), None);
+        }
+        let kept = indexes.ready.get(&queue).map_or(0, BTreeMap::len);
+        assert!(kept <= KEPT_MAX, "{kept} priorities");
     }
 }

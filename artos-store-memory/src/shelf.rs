@@ -11,6 +11,9 @@ use artos_core::model::{ListOrder, StateCounts, TaskId, TaskState};
 /// Most tasks on a board. More make inserts in the middle dear, fewer make searches long.
 const BOARD_MAX: usize = 256;
 
+/// Room for this many tasks is kept on a board.
+const ROOM_MIN: usize = 8;
+
 /// Tasks in the order of their ids, each with a value.
 #[derive(Debug, Clone)]
 pub(crate) struct Shelf<V> {
@@ -156,9 +159,7 @@ impl<V: HasState> Shelf<V> {
         let (key, board) = self.boards.range_mut(..=id).next_back()?;
         let key = *key;
         let at = board.ids.binary_search(&id).ok()?;
-        board.ids.remove(at);
-        let value = board.values.remove(at);
-        *board.counts.of_mut(value.state()) -= 1;
+        let value = board.remove(at);
         *self.counts.of_mut(value.state()) -= 1;
         if board.ids.is_empty() {
             self.boards.remove(&key);
@@ -202,6 +203,19 @@ impl<V: HasState> Board<V> {
         *self.counts.of_mut(value.state()) += 1;
         self.ids.insert(at, id);
         self.values.insert(at, value);
+    }
+
+    fn remove(&mut self, at: usize) -> V {
+        self.ids.remove(at);
+        let value = self.values.remove(at);
+        *self.counts.of_mut(value.state()) -= 1;
+        let len = self.ids.len();
+        if self.ids.capacity() > ROOM_MIN && len < self.ids.capacity() / 4 {
+            // Of many tasks a few may stay for long, each on a board of its own.
+            self.ids.shrink_to(len * 2);
+            self.values.shrink_to(len * 2);
+        }
+        value
     }
 
     /// Takes the upper half away, as a board of its own.
@@ -264,5 +278,43 @@ impl<'a, V: HasState> Iterator for Visit<'a, V> {
                 return Some((id, value));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn id(number: u128) -> TaskId {
+        TaskId::from_uuid(uuid::Uuid::from_u128(number))
+    }
+
+    /// How much room the boards have.
+    fn room(shelf: &Shelf<TaskState>) -> usize {
+        shelf.boards.values().map(|board| board.ids.capacity() + board.values.capacity()).sum()
+    }
+
+    #[test]
+    fn a_few_tasks_that_stay_do_not_keep_the_room_of_all() {
+        let mut shelf = Shelf::default();
+        let all = 1..=100 * 256;
+        for number in all.clone() {
+            shelf.insert(id(number), TaskState::Pending);
+        }
+        for number in all.filter(|number| number % 256 != 0) {
+            assert_eq!(shelf.remove(id(number)), Some(TaskState::Pending));
+        }
+        assert_eq!(shelf.len(), 100);
+        assert!(room(&shelf) <= 100 * 2 * ROOM_MIN, "room for {}", room(&shelf));
+    }
+
+    #[test]
+    fn ids_that_descend_fill_the_boards() {
+        let mut shelf = Shelf::default();
+        for number in (1..=100 * 256).rev() {
+            shelf.insert(id(number), TaskState::Pending);
+        }
+        assert_eq!(shelf.boards.len(), 100);
+        assert_eq!(shelf.walk(ListOrder::OldestFirst, None, &[]).count(), 100 * 256);
     }
 }

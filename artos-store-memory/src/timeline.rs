@@ -68,6 +68,7 @@ impl Timeline {
             if self.gone > GONE_MIN && self.gone * 2 > self.queue.len() {
                 self.queue.retain(|slot| !slot.gone);
                 self.gone = 0;
+                self.give_back_room();
             }
         } else {
             self.late.remove(&key);
@@ -87,6 +88,11 @@ impl Timeline {
         if self.queue.capacity() > ROOM_MIN && len < self.queue.capacity() / 4 {
             self.queue.shrink_to((len * 2).max(ROOM_MIN));
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        // The first of the queue is never gone.
+        self.queue.is_empty() && self.late.is_empty()
     }
 
     /// Returns the first entry.
