@@ -1,11 +1,12 @@
-//! Copies the files under test out of the core: as they are, and with one mistake planted in each
-//! copy. What is tested is the shipped text; nothing is written down twice.
+//! Copies the files under test out of the core and the memory store: as they are, and with one
+//! mistake planted in each copy. What is tested is the shipped text; nothing is written down twice.
 
 use std::{env, error::Error, fs, path::Path};
 
-/// A copy of a file of the core.
+/// A copy of a file.
 struct Copy {
     name: &'static str,
+    /// Below the sources of the core.
     file: &'static str,
     /// What is replaced by what; it has to be there exactly once.
     changes: &'static [(&'static str, &'static str)],
@@ -19,7 +20,19 @@ const SMALL_GROUPS: (&str, &str) =
 const ASKS_FOR_SOME: (&str, &str) =
     ("if let Ok(wanted) = u32::try_from(more)", "if let Ok(wanted @ 1..) = u32::try_from(more)");
 
-const COPIES: [Copy; 12] = [
+/// The lock of the memory store, by way of the door.
+const BY_THE_DOOR: (&str, &str) = (
+    "    sync::{Arc, Mutex, MutexGuard, PoisonError},\n    time::Duration,\n};",
+    "    sync::Arc,\n    time::Duration,\n};\nuse crate::sync::{Mutex, MutexGuard, PoisonError};",
+);
+
+/// The files behind the lock of the memory store; they know each other by these names.
+const BEHIND_THE_LOCK: [&str; 8] =
+    ["index", "listing", "names", "news", "shelf", "stored", "tables", "timeline"];
+
+const MEMORY_STORE: &str = "../../artos-store-memory/src/store.rs";
+
+const COPIES: [Copy; 15] = [
     Copy { name: "notify", file: "notify.rs", changes: &[] },
     Copy {
         name: "notify_forgets_between_waits",
@@ -91,25 +104,57 @@ const COPIES: [Copy; 12] = [
             ("emptied.await;", "self.emptied.notified().await;"),
         ],
     },
+    Copy { name: "memory", file: MEMORY_STORE, changes: &[BY_THE_DOOR] },
+    Copy {
+        name: "memory_tells_before_it_is_so",
+        file: MEMORY_STORE,
+        changes: &[
+            BY_THE_DOOR,
+            (
+                "let (answer, news) = {",
+                "self.shared.hub.publish(&Topic::Queue(\"default\".into()));\n\
+                 let (answer, news) = {",
+            ),
+            ("news.publish(&self.shared.hub);", "drop(news);"),
+        ],
+    },
+    Copy {
+        name: "memory_reads_the_time_early",
+        file: MEMORY_STORE,
+        changes: &[
+            BY_THE_DOOR,
+            ("            let now = self.shared.clock.now();\n", ""),
+            ("let (answer, news) = {", "let now = self.shared.clock.now(); let (answer, news) = {"),
+        ],
+    },
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
+    for name in BEHIND_THE_LOCK {
+        copy(name, &format!("../../artos-store-memory/src/{name}.rs"), &[])?;
+    }
+    for Copy { name, file, changes } in COPIES {
+        copy(name, file, changes)?;
+    }
+    Ok(())
+}
+
+fn copy(name: &str, file: &str, changes: &[(&str, &str)]) -> Result<(), Box<dyn Error>> {
     let core = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../artos-core/src");
     let out = env::var("OUT_DIR")?;
-    for Copy { name, file, changes } in COPIES {
-        let path = core.join(file);
-        println!("cargo::rerun-if-changed={}", path.display());
-        let mut text = fs::read_to_string(&path)?;
-        for (from, to) in changes {
-            let count = text.matches(from).count();
-            if count != 1 {
-                return Err(format!("{file} has {count} times, expected once: {from}").into());
-            }
-            text = text.replace(from, to);
+    let path = core.join(file);
+    println!("cargo::rerun-if-changed={}", path.display());
+    let mut text = fs::read_to_string(&path)?;
+    for (from, to) in changes {
+        let count = text.matches(from).count();
+        if count != 1 {
+            return Err(format!("{file} has {count} times, expected once: {from}").into());
         }
-        // The text is included, and a page of its own has no place there.
-        let code: Vec<&str> = text.lines().filter(|line| !line.starts_with("//!")).collect();
-        fs::write(Path::new(&out).join(format!("{name}.rs")), code.join("\n"))?;
+        text = text.replace(from, to);
     }
+    // The text is included: a page of its own has no place there, and its tests run where it is.
+    let code = text.lines().take_while(|line| *line != "#[cfg(test)]");
+    let code: Vec<&str> = code.filter(|line| !line.starts_with("//!")).collect();
+    fs::write(Path::new(&out).join(format!("{name}.rs")), code.join("\n"))?;
     Ok(())
 }

@@ -162,18 +162,13 @@ impl Options {
 
     fn encode(self, ids: &Ids) -> NewTask {
         NewTask {
-            id: ids.task_id(),
-            kind: self.kind,
-            queue: self.queue,
             priority: self.priority,
             tenant: self.tenant,
             labels: self.labels,
             idempotency_key: self.idempotency_key,
-            retry_of: None,
             start_at: self.start_at,
             expires_after: self.expires_after,
-            input: Bytes::new(),
-            checkpoint: None,
+            ..NewTask::new(ids.task_id(), self.kind, self.queue, Bytes::new())
         }
     }
 }

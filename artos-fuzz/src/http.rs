@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use artos_core::{
     Client, Task,
-    model::{Labels, Name, NewTask, StartAt},
+    model::{Name, NewTask},
     store::TaskStore as _,
 };
 use artos_http::{Auth, Drain, Resource};
@@ -53,18 +53,13 @@ async fn router() -> Router {
     let auth = Auth::tokens([("acme", "secret")]);
     let store = MemoryStore::default();
     let task = NewTask {
-        id: KNOWN.parse().unwrap(),
-        kind: Name::from_static(Generate::KIND),
-        queue: Name::from_static("default"),
-        priority: 0,
         tenant: Some(Name::from_static("acme")),
-        labels: Labels::new(),
-        idempotency_key: None,
-        retry_of: None,
-        start_at: StartAt::Now,
-        expires_after: None,
-        input: r#"{"document_type":"CSR","file_paths":[]}"#.into(),
-        checkpoint: None,
+        ..NewTask::new(
+            KNOWN.parse().unwrap(),
+            Generate::KIND,
+            "default",
+            r#"{"document_type":"CSR","file_paths":[]}"#,
+        )
     };
     store.insert(&[task]).await.unwrap();
     let builder = artos_http::router(Client::new(store), auth);

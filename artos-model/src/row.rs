@@ -10,7 +10,7 @@ use artos_core::{
     machine::{self, Applied, Cancelled},
     model::{
         Checkpoint, Epoch, Failure, FailureCause, Labels, Lease, LeaseHolder, Name, NewTask,
-        Outcome, OutcomeKind, Progress, StartAt, TaskId, TaskRecord, TaskState, WorkerId,
+        Outcome, OutcomeKind, Progress, TaskId, TaskRecord, TaskState, WorkerId,
     },
 };
 use bytes::Bytes;
@@ -77,20 +77,7 @@ impl Row {
     }
 
     pub(crate) fn inserted() -> Self {
-        let task = NewTask {
-            id: Self::id(),
-            kind: Name::from_static("kind"),
-            queue: Name::from_static("queue"),
-            priority: 0,
-            tenant: None,
-            labels: Labels::new(),
-            idempotency_key: None,
-            retry_of: None,
-            start_at: StartAt::Now,
-            expires_after: None,
-            input: Bytes::new(),
-            checkpoint: None,
-        };
+        let task = NewTask::new(Self::id(), "kind", "queue", "");
         Self::of(&machine::insert(&task, NOW))
     }
 

@@ -1,6 +1,7 @@
-//! The core's hand-written concurrent parts, in every order in which threads can meet.
+//! Hand-written concurrent parts of the core and the memory store, in every order in which threads
+//! can meet.
 //!
-//! `build.rs` copies them out of the core, as they are and with mistakes planted. Here they are
+//! `build.rs` copies them, as they are and with mistakes planted. Here they are
 //! compiled with locks, counters and channels of [`shuttle`], which lets another thread go on at
 //! each of their uses, at random or so that rare orders come up. A thread that waits for ever is
 //! noticed, too.
@@ -64,9 +65,15 @@ mod commits;
 #[cfg(test)]
 mod hints;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod shutdowns;
 #[cfg(test)]
 mod slots;
+
+/// What is behind the lock of the memory store; its files look for each other here.
+#[cfg(test)]
+use memory::{index, listing, names, news, shelf, stored, tables, timeline};
 
 /// How often each scenario is run, in other orders each time.
 #[cfg(test)]

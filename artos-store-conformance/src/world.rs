@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use artos_core::{
     Random, Timestamp,
     model::{
-        Filter, Labels, Lease, ListOrder, ListQuery, Name, NewTask, Outcome, Page, Progress,
-        Retention, Settlement, StartAt, TaskId, TaskRecord, TaskState, WorkerId,
+        Filter, Lease, ListOrder, ListQuery, Name, NewTask, Outcome, Page, Progress, Retention,
+        Settlement, TaskId, TaskRecord, TaskState, WorkerId,
     },
     store::{
         Beat, Claim, Claimed, Claims, Found, Inserted, Part, Pulse, Settled, StoreResult, TaskStore,
@@ -66,20 +66,7 @@ impl World {
 
     /// Returns a task with a new id and nothing special about it.
     pub(crate) fn task(&self) -> NewTask {
-        NewTask {
-            id: self.new_id(),
-            kind: Name::from_static("report.generate"),
-            queue: Name::from_static(QUEUE),
-            priority: 0,
-            tenant: None,
-            labels: Labels::new(),
-            idempotency_key: None,
-            retry_of: None,
-            start_at: StartAt::Now,
-            expires_after: None,
-            input: Bytes::from_static(b"{\"source\":\"a\"}"),
-            checkpoint: None,
-        }
+        NewTask::new(self.new_id(), "report.generate", QUEUE, r#"{"source":"a"}"#)
     }
 
     /// Returns a task that carries an idempotency key.

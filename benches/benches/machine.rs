@@ -3,8 +3,8 @@
 use std::{hint::black_box, time::Duration};
 
 use artos_core::{
-    Name, Random, Timestamp, machine,
-    model::{Labels, NewTask, Outcome, StartAt},
+    Random, Timestamp, machine,
+    model::{NewTask, Outcome},
     notify::{ChangeHub, Topic},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -12,20 +12,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 const NOW: Timestamp = Timestamp::from_micros(1_000_000_000);
 
 fn task(random: &Random) -> NewTask {
-    NewTask {
-        id: random.task_id(NOW),
-        kind: Name::from_static("bench"),
-        queue: Name::from_static("default"),
-        priority: 0,
-        tenant: None,
-        labels: Labels::new(),
-        idempotency_key: None,
-        retry_of: None,
-        start_at: StartAt::Now,
-        expires_after: None,
-        input: bytes::Bytes::from_static(b"{}"),
-        checkpoint: None,
-    }
+    NewTask::new(random.task_id(NOW), "bench", "default", "{}")
 }
 
 fn life_of_a_task(criterion: &mut Criterion) {

@@ -8,8 +8,8 @@ use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 use bytes::Bytes;
 
 use crate::model::{
-    Checkpoint, Epoch, Failure, FailureCause, Labels, Lease, LeaseHolder, Name, NewTask, Outcome,
-    OutcomeKind, Progress, StartAt, TaskId, TaskRecord, TaskState, Timestamp, WorkerId,
+    Checkpoint, Epoch, Failure, FailureCause, Lease, LeaseHolder, Name, NewTask, Outcome,
+    OutcomeKind, Progress, TaskId, TaskRecord, TaskState, Timestamp, WorkerId,
 };
 
 /// A row's situation: a state, and what else decides.
@@ -179,20 +179,7 @@ const fn worker() -> WorkerId {
 }
 
 fn sample(situation: Situation) -> TaskRecord {
-    let task = NewTask {
-        id: TaskId::from_uuid(uuid::Uuid::nil()),
-        kind: Name::from_static("sample"),
-        queue: Name::from_static("default"),
-        priority: 0,
-        tenant: None,
-        labels: Labels::new(),
-        idempotency_key: None,
-        retry_of: None,
-        start_at: StartAt::Now,
-        expires_after: None,
-        input: Bytes::new(),
-        checkpoint: None,
-    };
+    let task = NewTask::new(TaskId::from_uuid(uuid::Uuid::nil()), "sample", "default", "");
     let mut record = super::insert(&task, NOW);
     record.state = situation.state;
     record.epoch = Epoch(3);

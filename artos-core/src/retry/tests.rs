@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     Random, RetryPolicy, machine,
-    model::{Labels, Name, NewTask, StartAt, Timestamp},
+    model::{NewTask, Timestamp},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -14,18 +14,8 @@ fn record(attempt: u32) -> TaskRecord {
     let random = Random::from_seed(1);
     let now = Timestamp::from_micros(1_000_000_000);
     let task = NewTask {
-        id: random.task_id(now),
-        kind: Name::from_static("k"),
-        queue: Name::from_static("default"),
-        priority: 0,
-        tenant: None,
-        labels: Labels::new(),
-        idempotency_key: None,
-        retry_of: None,
-        start_at: StartAt::Now,
         expires_after: Some(10 * MINUTE),
-        input: bytes::Bytes::new(),
-        checkpoint: None,
+        ..NewTask::new(random.task_id(now), "k", "default", "")
     };
     let mut record = machine::insert(&task, now);
     record.attempt = attempt;

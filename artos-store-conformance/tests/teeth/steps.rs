@@ -6,7 +6,7 @@ use artos_core::{
     Timestamp,
     machine::{self, Applied},
     model::{
-        Lease, LeaseHolder, NewTask, Outcome, OutcomeKind, Settlement, StartAt, TaskId, TaskRecord,
+        Lease, LeaseHolder, NewTask, Outcome, OutcomeKind, Settlement, TaskId, TaskRecord,
         TaskState, WorkerId,
     },
     notify::Topic,
@@ -314,17 +314,9 @@ impl InputsToFollow {
 
 pub(crate) fn left_behind(entry: Entry) -> NewTask {
     NewTask {
-        id: entry.record.id,
-        kind: entry.record.kind,
-        queue: entry.record.queue,
-        priority: 0,
         tenant: entry.record.tenant,
         labels: entry.record.labels,
         idempotency_key: entry.record.idempotency_key,
-        retry_of: None,
-        start_at: StartAt::Now,
-        expires_after: None,
-        input: entry.input,
-        checkpoint: None,
+        ..NewTask::new(entry.record.id, entry.record.kind, entry.record.queue, entry.input)
     }
 }

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use crate::{
     machine,
     model::{
-        Checkpoint, Failure, FailureCause, Labels, Name, NewTask, Outcome, OutcomeKind, Progress,
-        StartAt, TaskId, TaskRecord, Timestamp, WorkerId,
+        Checkpoint, Failure, FailureCause, Name, NewTask, Outcome, OutcomeKind, Progress, TaskId,
+        TaskRecord, Timestamp, WorkerId,
     },
 };
 
@@ -19,18 +19,8 @@ pub(super) const WORKER: WorkerId = WorkerId::from_uuid(Uuid::from_u128(7));
 
 pub(super) fn new_task() -> NewTask {
     NewTask {
-        id: TaskId::from_uuid(Uuid::from_u128(1)),
-        kind: Name::from_static("report.generate"),
-        queue: Name::from_static("default"),
-        priority: 0,
-        tenant: None,
-        labels: Labels::new(),
-        idempotency_key: None,
-        retry_of: None,
-        start_at: StartAt::Now,
-        expires_after: None,
-        input: Bytes::from_static(b"{}"),
         checkpoint: Some((Name::from_static("second"), Bytes::from_static(b"1"))),
+        ..NewTask::new(TaskId::from_uuid(Uuid::from_u128(1)), "report.generate", "default", "{}")
     }
 }
 
