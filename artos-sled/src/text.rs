@@ -151,6 +151,12 @@ pub(crate) fn compacted(compacted: &Compacted) -> String {
 pub(crate) fn accepted(accepted: &Accepted) -> String {
     let Accepted { sequence, tasks, .. } = accepted;
     let holds = format!("the store holds {tasks} tasks after {sequence} groups of changes");
+    if !accepted.is_whole {
+        return format!(
+            "given up: whatever was damaged; nobody knows how much, because values are missing, \
+             older, or cannot be read\n{holds}\n`artos-sled verify` says what makes no sense\n"
+        );
+    }
     match accepted.given_up() {
         Some(0) => format!("nothing is given up: {holds}, and no more were acknowledged\n"),
         Some(groups) => format!(

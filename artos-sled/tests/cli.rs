@@ -104,7 +104,7 @@ async fn programs_read_json() {
     let folder = made().await;
     let info: Value =
         serde_json::from_str(&run(&["info", "--json"], folder.path()).stdout).unwrap();
-    assert_eq!((&info["format"], &info["counts"]["pending"]), (&1.into(), &3.into()));
+    assert_eq!((&info["format"], &info["counts"]["pending"]), (&2.into(), &3.into()));
     let verified = run(&["verify", "--json"], folder.path());
     let verified: Value = serde_json::from_str(&verified.stdout).unwrap();
     assert_eq!((&verified["sound"], &verified["tasks"]), (&true.into(), &3.into()));

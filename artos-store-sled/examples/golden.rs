@@ -2,7 +2,7 @@
 //! read out of them.
 //!
 //! ```sh
-//! cargo run -p artos-store-sled --example golden -- artos-store-sled/tests/golden/v1
+//! cargo run -p artos-store-sled --example golden -- artos-store-sled/tests/golden/v2
 //! ```
 //!
 //! A folder that exists is never touched. To add one, give it a name and a case below; to renew one

@@ -138,7 +138,8 @@ impl SledStoreBuilder {
 
     /// Opens the store, making it if the folder does not exist or is empty.
     ///
-    /// Opening reads every task that is not terminal, and blocks meanwhile.
+    /// Opening reads every task that is not terminal, and blocks meanwhile. If the log looks
+    /// damaged and may not be, it copies the store and reads all of it, once.
     ///
     /// # Errors
     ///
@@ -151,8 +152,9 @@ impl SledStoreBuilder {
     /// * [`NewerFormat`](artos_core::store::StoreError::NewerFormat): a newer version wrote it.
     /// * [`Invalid`](artos_core::store::StoreError::Invalid): the folder holds something else.
     /// * [`Corrupt`](artos_core::store::StoreError::Corrupt): its files make no sense.
-    /// * [`Full`](artos_core::store::StoreError::Full) and
-    ///   [`Unavailable`](artos_core::store::StoreError::Unavailable): the file system says no.
+    /// * [`Full`](artos_core::store::StoreError::Full): there is no room, for a copy for example;
+    ///   then it says how much that takes.
+    /// * [`Unavailable`](artos_core::store::StoreError::Unavailable): the file system says no.
     pub fn open(self) -> StoreResult<SledStore> {
         Committer::open(self.options, self.clock).map(SledStore::new)
     }

@@ -94,12 +94,12 @@ impl Committer {
             let panic = commit.join().err().unwrap_or_else(|| Box::new("the thread is gone"));
             std::panic::resume_unwind(panic);
         };
-        let Opening { disk, mut syncer, durable, watchdog, is_new } = found?;
+        let Opening { disk, mut syncer, durable, watchdog, writes_head } = found?;
         let hub = syncer.hub().clone();
         let threads = vec![commit, start("artos-sled-sync", move || syncer.run(&groups))?];
         let committer =
             Self { disk, hub, operations: Some(operations), durable, watchdog, threads };
-        if is_new {
+        if writes_head {
             reach(Point::HeadWrites);
             committer.write_head()?;
         }
@@ -107,7 +107,7 @@ impl Committer {
         Ok(committer)
     }
 
-    /// Writes the head of a new store.
+    /// Writes the head of a store that is new, or of which something was given up.
     fn write_head(&self) -> StoreResult<()> {
         let (sender, answer) = mpsc::channel();
         let pending = self.watchdog.begin();
@@ -244,6 +244,7 @@ impl Writer {
     /// Applies one group; it is answered once it is durable.
     fn apply(&mut self, first: Operation, operations: &mpsc::Receiver<Operation>) -> Applied {
         self.disk.activity().commit(Doing::Running);
+        let sum = self.head.sum();
         let counts = &mut self.head.counts;
         let group = Group::new(&self.disk, &mut self.live, counts, &mut self.changes);
         let mut running = Operations::new(group);
@@ -256,7 +257,7 @@ impl Writer {
             next = if has_room { operations.try_recv().ok() } else { None };
         }
         let Operations { group, news } = running;
-        let written = group.write().and_then(|written| match written {
+        let written = group.write(sum).and_then(|written| match written {
             Some(written) => self.write(written),
             None => Ok(()),
         });
@@ -281,6 +282,7 @@ impl Writer {
 
     fn write(&mut self, mut written: Written) -> StoreResult<()> {
         self.head.sequence += 1;
+        self.head.sum = written.sum.total();
         written.batch.insert(keys::HEAD, self.head.seal());
         self.wait_for_large_group(written.bytes);
         self.disk.apply_and_show(written, &self.live, self.head.counts)

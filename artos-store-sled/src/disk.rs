@@ -2,11 +2,13 @@
 
 use std::{
     collections::HashMap,
-    fs::File,
+    fs::{File, TryLockError},
+    io,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use artos_core::{
@@ -21,7 +23,7 @@ use crate::{
     builder::{Durability, Options},
     envelope::corrupt,
     failpoints::{Point, reach},
-    folder::{self, FORMAT, Folder},
+    folder::{self, Folder},
     group::Written,
     head::{Counts, Head},
     keys,
@@ -31,6 +33,10 @@ use crate::{
     sled_file::SledFile,
     watchdog::{Activity, Doing},
 };
+
+/// How often, and how far apart, to ask whether sled has let go of its file: five seconds in all.
+const TRIES: u32 = 500;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// An open store on disk.
 #[derive(Debug)]
@@ -109,7 +115,7 @@ impl Disk {
             let key = key.map_err(|error| self.failed("reading", &error))?;
             return Err(corrupt(&key, "there are keys, and no head"));
         }
-        Ok(Head { format: FORMAT, store: Uuid::nil(), sequence: 0, counts: Counts::default() })
+        Ok(Head::new(Uuid::nil()))
     }
 
     pub(crate) fn tree(&self) -> &Tree {
@@ -182,7 +188,7 @@ impl Disk {
         live: &Live,
         counts: Counts,
     ) -> StoreResult<()> {
-        let Written { batch, touched, bytes } = written;
+        let Written { batch, touched, bytes, .. } = written;
         let mut visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
         self.apply(batch, bytes)?;
         visible.update(live, &touched, counts);
@@ -200,6 +206,25 @@ impl Disk {
             self.data_file.sync_data().map_err(|error| self.poison.io("syncing", &error))?;
         }
         Ok(())
+    }
+
+    /// Closes the tree and waits until sled's own threads have let go of it, so that its files stay
+    /// as they are.
+    pub(crate) fn close(self) -> StoreResult<()> {
+        self.sync()?;
+        self.set_sound(true);
+        let shown = self.folder.tree().display().to_string();
+        let failed = |error| folder::io_error(&format!("closing {shown}"), error);
+        let file = self.folder.data_file().map_err(failed)?;
+        drop(self);
+        for _ in 0..TRIES {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) => std::thread::park_timeout(PAUSE),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
+        }
+        Err(failed(io::Error::new(io::ErrorKind::TimedOut, "sled does not let go of it")))
     }
 
     /// Makes sure that sled keeps nothing outside its data file.

@@ -21,6 +21,8 @@ pub enum Moment {
     Working,
     /// Once each time sled's files are closed.
     Closing,
+    /// While a store whose log looks damaged is proven to be whole.
+    Proving,
     /// While a store is compacted.
     Compacting,
 }
@@ -103,6 +105,18 @@ points! {
         SnapshotOpens = "snapshot-opens",
         /// sled has written its snapshot.
         SnapshotWritten = "snapshot-written",
+    }
+    Proving {
+        /// A copy of the tree is about to be made.
+        CopyMakes = "copy-makes",
+        /// The copy is made, and what sled must not see is still in it.
+        CopyMade = "copy-made",
+        /// The copy was opened, is whole and closed again, and about to be synced.
+        CopyProven = "copy-proven",
+        /// The marker that names the copy is written under its other name.
+        CopyMarked = "copy-marked",
+        /// The copy counts, and the tree is about to be removed that it was made of.
+        CopyCounts = "copy-counts",
     }
     Compacting {
         /// The folder of the new tree is about to be made.

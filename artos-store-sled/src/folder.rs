@@ -24,8 +24,8 @@ use crate::{
     sled_file::ROOM,
 };
 
-/// The newest format this version reads and writes.
-pub(crate) const FORMAT: u32 = 1;
+/// The format this version reads and writes. The first one had no sum, and no release.
+pub(crate) const FORMAT: u32 = 2;
 
 /// Held by the process that has the store open; says which one that is.
 const LOCK: &str = "artos-store.lock";

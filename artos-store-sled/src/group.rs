@@ -19,6 +19,7 @@ use crate::{
     lookup::{Loaded, Lookup},
     merge,
     scan::{BlockCache, Scan},
+    sum::Sum,
     watchdog::Doing,
 };
 
@@ -59,6 +60,8 @@ pub(crate) struct Written {
     pub(crate) touched: Vec<TaskId>,
     /// About how many bytes that is, beside the blocks they are in.
     pub(crate) bytes: usize,
+    /// What all values of the tree come to then.
+    pub(crate) sum: Sum,
 }
 
 impl<'a> Group<'a> {
@@ -167,18 +170,19 @@ impl<'a> Group<'a> {
         Ok(keys.into_iter().take(limit).collect())
     }
 
-    /// Turns the group into what is written for it; `None` if it changed nothing.
+    /// Turns the group into what is written for it, to a tree with this sum; `None` if it changed
+    /// nothing.
     ///
     /// # Errors
     ///
     /// [`Corrupt`](artos_core::store::StoreError::Corrupt) if a block that changes makes no sense.
-    pub(crate) fn write(self) -> StoreResult<Option<Written>> {
+    pub(crate) fn write(self, mut sum: Sum) -> StoreResult<Option<Written>> {
         if self.changes.len() == 0 && !self.written_anyway {
             return Ok(None);
         }
-        let batch = merge::merge(self.disk, self.changes)?;
+        let batch = merge::merge(self.disk, self.changes, &mut sum)?;
         let bytes = self.changes.bytes();
-        Ok(Some(Written { batch, touched: self.touched, bytes }))
+        Ok(Some(Written { batch, touched: self.touched, bytes, sum }))
     }
 }
 

@@ -11,8 +11,13 @@ use uuid::Uuid;
 use crate::{
     codec::{Malformed, Reader, Writer},
     envelope::{self, Sort, corrupt},
+    folder::FORMAT,
     keys,
+    sum::Sum,
 };
+
+/// Format, store, sequence, counts, sum.
+const CONTENT_BYTES: usize = 4 + 16 + 8 + 5 * 8 + 16;
 
 /// The head as it is in the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +28,23 @@ pub(crate) struct Head {
     /// How many groups of changes were written.
     pub(crate) sequence: u64,
     pub(crate) counts: Counts,
+    /// What all values of the tree come to; see [`Sum`].
+    pub(crate) sum: u128,
 }
 
 impl Head {
     /// Bytes of the value of the head's key.
-    pub(crate) const VALUE_BYTES: usize = envelope::HEADER_BYTES + 68;
+    pub(crate) const VALUE_BYTES: usize = envelope::HEADER_BYTES + CONTENT_BYTES;
+
+    /// Makes the head of a store that nothing was written to.
+    pub(crate) fn new(store: Uuid) -> Self {
+        Self { format: FORMAT, store, sequence: 0, counts: Counts::default(), sum: 0 }
+    }
+
+    /// Returns the sum of a tree with this head, to go on with.
+    pub(crate) fn sum(&self) -> Sum {
+        Sum::new(self.store, self.sum)
+    }
 
     /// Returns whether a value looks like one of the head's key; a quick test before `open`.
     pub(crate) fn may_be(value: &[u8]) -> bool {
@@ -36,7 +53,7 @@ impl Head {
 
     /// Writes the value of the head's key.
     pub(crate) fn seal(&self) -> Vec<u8> {
-        let mut w = Writer::with_capacity(68);
+        let mut w = Writer::with_capacity(CONTENT_BYTES);
         w.u32(self.format);
         w.uuid(&self.store);
         w.u64(self.sequence);
@@ -44,6 +61,7 @@ impl Head {
         for count in [pending, running, completed, failed, cancelled] {
             w.u64(count);
         }
+        w.u128(self.sum);
         envelope::seal(keys::HEAD, Sort::Head, &w.finish())
     }
 
@@ -70,6 +88,7 @@ impl Head {
                 failed: r.u64()?,
                 cancelled: r.u64()?,
             }),
+            sum: r.u128()?,
         };
         r.end()?;
         Ok(head)

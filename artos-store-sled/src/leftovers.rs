@@ -1,4 +1,4 @@
-//! What a compaction that was interrupted leaves in a folder, and how it goes.
+//! What a compaction or a proof that was interrupted leaves in a folder, and how it goes.
 //!
 //! Nothing is removed unless the tree that counts is there.
 

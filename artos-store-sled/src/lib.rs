@@ -45,6 +45,13 @@
 //! file of its own how far it has acknowledged, and refuses to open when sled comes back with less;
 //! see [`SledStoreBuilder::accept_rollback`].
 //!
+//! It also refuses a log that is damaged further in front, before sled repairs it. One sort of
+//! damage is none: sled overwrites parts of its log that it has given up, and a power cut may leave
+//! one of them half old, half new. If it may be that, a copy of sled's files is opened: if the
+//! store is whole in it, the copy takes the place of the tree, and if not, it is removed. That
+//! takes as long as copying and reading the whole store, and as much room as sled's files and
+//! 8 MiB. What proves it is a sum over all values, which each group of changes writes anew.
+//!
 //! # Features
 //!
 //! `failpoints`, off by default, is for tests of this crate: it makes the module `failpoints`
@@ -57,18 +64,18 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `artos-store` | says `artos-store-sled format 1`, and where the tree is; read first |
+//! | `artos-store` | says `artos-store-sled format 2`, and where the tree is; read first |
 //! | `artos-store.lock` | held while the store is open; names the process |
 //! | `artos-store.mark` | how many groups of changes were acknowledged |
 //! | `artos-store.new`, `artos-store.mark.new` | these files while they are written |
 //! | `artos-store.room` | made and removed at once, to see that there is room |
 //! | `db`, `conf`, `snap.*` | sled's |
 //! | `blobs/` | sled's, and always empty: what is there survives no power cut |
-//! | `tree.1`, `tree.2` ... | where sled's files are instead, once the store was compacted |
+//! | `tree.1`, `tree.2` ... | where sled's files are instead, once it was compacted or proven |
 //!
 //! Only one tree counts: that of the folder named in a second line of the first file, `tree tree.1`
 //! for example, or else that of the store's folder itself. Others are what an interrupted
-//! [compaction](offline::compact()) left; they are removed when the store is opened.
+//! [compaction](offline::compact()) or proof left; they are removed when the store is opened.
 //!
 //! The mark has two slots of 512 bytes that are written in turns: `artosmk1`, the store's id (16),
 //! the number of groups (8), and the CRC-32C of all that (4). It is written for every group, and
@@ -124,9 +131,14 @@
 //!
 //! | sort | content |
 //! |---|---|
-//! | 1 head | format (4), the store's id (16), number of groups (8), tasks by state (40) |
+//! | 1 head | format (4), the store's id (16), groups so far (8), tasks by state (40), sum (16) |
 //! | 2 block | its rows |
 //! | 3 chunk | at most 4,085 bytes |
+//!
+//! The sum tells a tree that is whole from any other: a group of changes adds to it what it writes,
+//! and takes away what it replaces or removes. Each value but the head counts with the SipHash-1-3
+//! of 128 bits, keyed with the store's id, of its key and the 11 bytes in front of its content; the
+//! 16 bytes of each hash are a little-endian number, and these are added up, modulo 2^128.
 //!
 //! A row in a block is how many bytes its key shares with the key before it (1), how many follow
 //! (1), the length of its value (2), these bytes of its key, and its value. In front of the first
@@ -195,11 +207,16 @@ mod opening;
 mod operations;
 mod payloads;
 mod poison;
+mod proof;
 mod reading;
 mod scan;
 mod sled_file;
 mod store;
+mod sum;
 mod sync;
+#[cfg(test)]
+#[path = "../tests/tasks/mod.rs"]
+mod tasks;
 mod watchdog;
 
 pub use builder::{Durability, SledStoreBuilder};

@@ -4,6 +4,7 @@
 //! thing that decides which tree is the store's while another one is being written.
 
 use std::{
+    cmp::Ordering,
     fs::{self, File},
     io::{self, Write as _},
     path::{Path, PathBuf},
@@ -29,7 +30,7 @@ pub(crate) enum Place {
     /// In the store's folder itself, as a store begins.
     #[default]
     Root,
-    /// In a folder of their own, as compacting leaves them.
+    /// In a folder of their own, as compacting and proofs leave them.
     Tree(u32),
 }
 
@@ -62,7 +63,8 @@ impl Place {
 ///
 /// # Errors
 ///
-/// [`NewerFormat`](StoreError::NewerFormat) if the store is newer than this version, and
+/// [`NewerFormat`](StoreError::NewerFormat) if the store is newer than this version,
+/// [`Invalid`](StoreError::Invalid) if it is from before the first release, and
 /// [`Corrupt`](StoreError::Corrupt) if the marker makes no sense.
 pub(crate) fn read(store: &Path) -> StoreResult<Option<Place>> {
     let marker = store.join(NAME);
@@ -85,11 +87,18 @@ pub(crate) fn read(store: &Path) -> StoreResult<Option<Place>> {
 }
 
 /// Refuses a format that this version does not know.
-pub(crate) const fn check_format(found: u32) -> StoreResult<()> {
-    if found > FORMAT {
-        return Err(StoreError::NewerFormat { found, supported: FORMAT });
+pub(crate) fn check_format(found: u32) -> StoreResult<()> {
+    match found.cmp(&FORMAT) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(StoreError::NewerFormat { found, supported: FORMAT }),
+        Ordering::Less => {
+            let message = format!(
+                "the store has format {found}, which no release ever had, and this version reads \
+                 format {FORMAT}; export it with the version that made it"
+            );
+            Err(StoreError::Invalid { message })
+        }
     }
-    Ok(())
 }
 
 /// Writes a marker beside the one that counts; [`put_in_place`] makes it count.

@@ -16,9 +16,10 @@ use crate::{
     folder::{self, Folder},
     head::Head,
     live::Live,
-    log,
     mark::Mark,
     marker,
+    proof::{self, Admitted},
+    sum::Sum,
     sync::Syncer,
     watchdog::Watchdog,
 };
@@ -29,7 +30,8 @@ pub(crate) struct Opening {
     pub(crate) syncer: Syncer,
     pub(crate) durable: watch::Receiver<u64>,
     pub(crate) watchdog: Watchdog,
-    pub(crate) is_new: bool,
+    /// The head in the tree is not as it should be: there is none, or something was given up.
+    pub(crate) writes_head: bool,
 }
 
 impl Opening {
@@ -39,16 +41,16 @@ impl Opening {
         clock: Box<dyn Clock>,
         applied: SyncSender<Applied>,
     ) -> StoreResult<(Writer, Self)> {
-        let folder = Folder::open(&options.path)?;
+        let mut folder = Folder::open(&options.path)?;
+        let mut is_suspect = false;
         let mut mark = Mark::open(folder.path())?;
         if mark.sequence() > 0 {
             // sled would make what is missing, and a new store in the place of the old one.
             folder.require_tree()?;
-            let look = if options.accept_rollback { log::look } else { log::refuse_damaged };
-            let found = look(&folder, Some(&mark), options)?;
-            log::clear_unreachable(&folder, &found, options)?;
+            Admitted { folder, is_suspect } = proof::admit(folder, Some(&mark), options)?;
         }
         let (disk, mut head) = Disk::open(folder, options)?;
+        let as_read = head;
         check(&disk, &head, &mark, options)?;
         if head.sequence < mark.sequence() {
             tracing::warn!(
@@ -68,10 +70,14 @@ impl Opening {
         let running: Vec<_> = live.all_running().keys().copied().collect();
         disk.show(&live, &running, head.counts);
         head.store = mark.store();
+        if is_suspect && let Some(sum) = Sum::of(disk.tree(), head.store) {
+            // Where not all of it can be read, whoever checks the store has to find out.
+            head.sum = sum.total();
+        }
         let watchdog = Watchdog::start(Arc::clone(&disk), options.stall_limit)
             .map_err(|error| folder::io_error("starting the watchdog", error))?;
         let (syncer, durable) = Syncer::new(Arc::clone(&disk), mark);
-        let is_new = head.sequence == 0;
+        let writes_head = head != as_read;
         let writer = Writer {
             disk: Arc::clone(&disk),
             live,
@@ -82,7 +88,7 @@ impl Opening {
             durable: durable.clone(),
             large_bytes: options.segment_bytes / 2,
         };
-        Ok((writer, Self { disk, syncer, durable, watchdog, is_new }))
+        Ok((writer, Self { disk, syncer, durable, watchdog, writes_head }))
     }
 }
 

@@ -3,7 +3,14 @@
 //! After a failed write or sync nobody knows what the disk holds, and a second sync that succeeds
 //! proves nothing. Only opening the store again finds out.
 
-use std::{any::Any, io, sync::OnceLock, time::Duration};
+use std::{
+    any::Any,
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use artos_core::store::{StoreError, StoreResult};
 use tokio::sync::watch;
@@ -138,4 +145,12 @@ pub(crate) fn describe(error: &sled::Error) -> String {
 pub(crate) fn panic_message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+/// Does work during which sled may panic, as it does about files damaged in an unusual way.
+pub(crate) fn guarded<T>(path: &Path, work: impl FnOnce() -> StoreResult<T>) -> StoreResult<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let message = format!("reading {}: {}", path.display(), panic_message(&*panic));
+        Err(StoreError::Corrupt { message })
+    })
 }

@@ -190,8 +190,8 @@ async fn a_snapshot_that_was_being_written_is_no_snapshot() {
 
 #[tokio::test]
 async fn a_payload_that_looks_like_a_head_is_not_taken_for_one() {
-    let content = [&1_u32.to_be_bytes()[..], &[9; 16], &[0; 48]].concat();
-    let start = [&[0xA7, 1, 1][..], &68_u32.to_be_bytes()].concat();
+    let content = [&2_u32.to_be_bytes()[..], &[9; 16], &[0; 64]].concat();
+    let start = [&[0xA7, 1, 1][..], &84_u32.to_be_bytes()].concat();
     let checksum = crc32c::crc32c(&[b"h", start.as_slice(), &content].concat());
     let head = [start.as_slice(), &checksum.to_be_bytes(), &content].concat();
     for _ in 0..10 {
@@ -354,8 +354,15 @@ async fn a_power_cut_that_leaves_a_gap_costs_only_what_was_not_acknowledged() {
     cut[*at..*at + 512 * 1024].fill(0);
     let message = refused(&replaced(&later, &cut));
     assert!(message.contains("older than what it had acknowledged"), "{message}");
-    let message = refused(&replaced(&later, &half));
-    assert!(message.contains("is damaged at offset"), "{message}");
+    let copy = TempDir::new().unwrap();
+    write(copy.path(), &replaced(&later, &half));
+    if let Ok(store) = SledStore::open(copy.path()) {
+        // By chance sled had given up what is missing: then nothing is.
+        assert_eq!(read(&store).await.unwrap().len() as u128, TASKS + 2_500);
+    } else {
+        let message = refused(&replaced(&later, &half));
+        assert!(message.contains("is damaged at offset"), "{message}");
+    }
 
     for (cut, by_operator) in [(&cut, false), (&cut, true), (&half, false), (&half, true)] {
         let copy = TempDir::new().unwrap();

@@ -45,10 +45,23 @@ fn a_newer_format_is_refused_and_not_touched() {
     drop(SledStore::open(folder.path()).unwrap());
     fs::write(folder.path().join("artos-store"), "artos-store-sled format 7\n").unwrap();
     let before = contents(folder.path());
-    let Err(StoreError::NewerFormat { found: 7, supported: 1 }) = SledStore::open(folder.path())
+    let Err(StoreError::NewerFormat { found: 7, supported: 2 }) = SledStore::open(folder.path())
     else {
         panic!("the format is newer");
     };
+    assert_eq!(contents(folder.path()), before);
+}
+
+#[test]
+fn a_format_of_before_the_first_release_is_refused_and_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    drop(SledStore::open(folder.path()).unwrap());
+    fs::write(folder.path().join("artos-store"), "artos-store-sled format 1\n").unwrap();
+    let before = contents(folder.path());
+    let Err(StoreError::Invalid { message }) = SledStore::open(folder.path()) else {
+        panic!("the format is older");
+    };
+    assert!(message.contains("format 1"), "{message}");
     assert_eq!(contents(folder.path()), before);
 }
 

@@ -1,11 +1,13 @@
-//! Kills the process at every named point of the store: while one is made, opened, worked on,
-//! closed and compacted.
+//! Kills the process at every named point of the store: while one is made, opened, proven, worked
+//! on, closed and compacted.
 //!
 //! A point that no process came to is a failure of the run: a test that never got there proves
 //! nothing.
 
 use std::{
     collections::BTreeSet,
+    fs::File,
+    os::unix::fs::FileExt as _,
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -37,6 +39,8 @@ const WORKING: [u64; 3] = [1, 3, 20];
 const SELDOM: [u64; 3] = [1, 2, 4];
 /// A compaction opens and closes three trees.
 const COMPACTING: [u64; 3] = [1, 2, 3];
+/// Bytes of a segment of sled's log.
+const SEGMENT: u64 = 512 * 1024;
 /// Stores of which one is healed in the end.
 const STORES_OF_A_HEALING: u64 = 24;
 
@@ -47,6 +51,9 @@ enum Scene {
     New,
     /// It works on one that was left by a killed process.
     Old,
+    /// It works on one that a killed process left, with something in the log that makes no sense
+    /// and is of no account.
+    Torn,
     /// It makes one smaller, whose tree is where a new store has it.
     Compact,
     /// It makes one smaller that was compacted before.
@@ -80,6 +87,7 @@ fn cases() -> Vec<Case> {
                     add(&compacted, &COMPACTING);
                 }
             }
+            Moment::Proving => add(&[Scene::Torn], &[1]),
             Moment::Working if matches!(point, Point::MarkSyncs | Point::MarkSynced) => {
                 add(&opened, &SELDOM);
             }
@@ -156,6 +164,9 @@ impl Rig for Failpoints<'_> {
         if scene == Scene::CompactAgain && !compact(subject)? {
             return Ok(Round::Broken);
         }
+        if scene == Scene::Torn {
+            tear(subject.path())?;
+        }
         subject.note(&format!("killed at {}, time {number}, {scene:?}", point.name()))?;
         let died = break_at(subject, case)?;
         if died {
@@ -223,6 +234,16 @@ fn break_at(subject: &mut Subject, case: Case) -> anyhow::Result<bool> {
     };
     subject.crash(if died { "killed by itself" } else { "ended" })?;
     Ok(died)
+}
+
+/// Puts a segment behind sled's log in which nothing makes sense. It is none of sled's, as one is
+/// that sled has given up; but only the store's values can tell.
+fn tear(store: &Path) -> anyhow::Result<()> {
+    let file = File::options().write(true).open(store.join("db"))?;
+    let end = file.metadata()?.len().next_multiple_of(SEGMENT);
+    file.write_all_at(&[0xA5; 4_096], end)?;
+    file.set_len(end + SEGMENT)?;
+    Ok(())
 }
 
 /// Writes a store anew; returns whether that went well.

@@ -38,6 +38,10 @@ impl Writer {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
+    pub(crate) fn u128(&mut self, value: u128) {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+    }
+
     pub(crate) fn time(&mut self, value: Timestamp) {
         self.bytes.extend_from_slice(&value.as_micros().to_be_bytes());
     }
@@ -95,6 +99,10 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
         self.array().map(u64::from_be_bytes)
+    }
+
+    pub(crate) fn u128(&mut self) -> Result<u128, Malformed> {
+        self.array().map(u128::from_be_bytes)
     }
 
     pub(crate) fn time(&mut self) -> Result<Timestamp, Malformed> {

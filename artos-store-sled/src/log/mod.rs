@@ -42,6 +42,20 @@ pub(crate) struct Found {
     /// Where in the file segments are that nothing leads to; all else is what is found once
     /// [`clear_unreachable`] has removed them.
     pub(crate) unreachable: Vec<u64>,
+    /// Why the store may be whole although something looks damaged.
+    pub(crate) doubt: Option<Doubt>,
+}
+
+/// A segment that sled has given up looks damaged.
+///
+/// Nothing is lost with it; and sled overwrites such segments, so a power cut may leave one that is
+/// half old, half new. But what was in it is not known, so only [`proof`](crate::proof) can tell.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Doubt {
+    /// Where in the file segments are that nothing leads to, however that may be.
+    unreachable: Vec<u64>,
+    /// Where in the file segments are whose headers are damaged.
+    bad_headers: Vec<u64>,
 }
 
 /// Reads what sled would read when it opens the folder of a store.
@@ -53,9 +67,13 @@ pub(crate) struct Found {
 /// Only heads of the mark's store count: anybody can submit a payload that looks like one.
 pub(crate) fn read(folder: &Path, segment_bytes: usize, mark: Option<&Mark>) -> io::Result<Found> {
     let mut log = Log::open(folder, segment_bytes)?;
+    let mut doubt = None;
     loop {
-        let (found, damaged) = examine(&log, mark)?;
-        let (Some(damaged), None, Some(mark)) = (damaged, log.bad_header, mark) else {
+        let (mut found, damaged) = examine(&log, mark)?;
+        // Whoever leaves something out has to have looked at the whole before.
+        doubt = doubt.or(found.doubt.take());
+        found.doubt.clone_from(&doubt);
+        let (Some(damaged), true, Some(mark)) = (damaged, log.bad_headers.is_empty(), mark) else {
             return Ok(found);
         };
         let before = sequence_up_to(&log, damaged.lsn, Some(mark))?;
@@ -79,16 +97,15 @@ struct Damaged {
 /// first that was once stable and breaks off.
 fn examine(log: &Log, mark: Option<&Mark>) -> io::Result<(Found, Option<Damaged>)> {
     let unreachable = log.unreachable.clone();
-    let mut found = Found { damage: log.bad_header, unreachable, ..Found::default() };
+    let damage = log.bad_headers.first().copied();
+    let mut found = Found { damage, unreachable, ..Found::default() };
     let tail = log.tail();
     let Some(&first_of_tail) = tail.first() else {
         // Segments in front of one that is gone: sled would give all of them up.
         if log.segments.keys().any(|lsn| *lsn < log.stable_lsn) {
             found.damage = found.damage.or(Some(0));
         }
-        if found.damage.is_none() {
-            found.damage = pages::first_lost(log, i64::MIN)?;
-        }
+        look_for_pages(log, i64::MIN, log.bad_headers.clone(), &mut found)?;
         return Ok((found, None));
     };
     let mut end = i64::MIN;
@@ -127,10 +144,23 @@ fn examine(log: &Log, mark: Option<&Mark>) -> io::Result<(Found, Option<Damaged>
     if found.damage.is_none() && log.is_behind_snapshot(end) {
         found.damage = Some(found.end);
     }
-    if found.damage.is_none() {
-        found.damage = pages::first_lost(log, end)?;
-    }
+    let suspects = log.bad_headers.iter().copied();
+    let suspects = suspects.chain(damaged.map(|damaged| damaged.offset)).collect();
+    look_for_pages(log, end, suspects, &mut found)?;
     Ok((found, damaged))
+}
+
+/// Looks for where pages should be: if nothing else is damaged, one may be lost, and if segments
+/// look damaged, sled may have given them up.
+fn look_for_pages(log: &Log, end: i64, suspects: Vec<u64>, found: &mut Found) -> io::Result<()> {
+    let pages = pages::read(log, end)?;
+    found.damage = found.damage.or_else(|| pages::first_lost(log, &pages));
+    let is_needed = |offset: &u64| pages::any_in_segment(log, &pages, *offset);
+    if !suspects.is_empty() && !suspects.iter().any(is_needed) {
+        let (unreachable, bad_headers) = (log.unreachable.clone(), log.bad_headers.clone());
+        found.doubt = Some(Doubt { unreachable, bad_headers });
+    }
+    Ok(())
 }
 
 /// Returns the sequence number of the last head in a segment and those in front of it, as far as
@@ -184,11 +214,10 @@ fn in_shares<T: Send>(
 pub(crate) fn refuse_damaged(
     folder: &Folder,
     mark: Option<&Mark>,
-    options: &Options,
-) -> StoreResult<Found> {
+    found: &Found,
+) -> StoreResult<()> {
     let data = folder.tree().join("db");
     let data = data.display();
-    let found = look(folder, mark, options)?;
     let what_to_do = what_to_do(folder);
     if let Some(offset) = found.damage {
         let message = format!("{data} is damaged at offset {offset}; {what_to_do}");
@@ -203,7 +232,7 @@ pub(crate) fn refuse_damaged(
                 found.end
             ),
         }),
-        _ => Ok(found),
+        _ => Ok(()),
     }
 }
 
@@ -256,6 +285,14 @@ pub(crate) fn clear_unreachable(
     let file = path.join("db");
     segments::clear(&file, segment_bytes, &found.unreachable)
         .map_err(|error| folder::io_error(&format!("clearing {}", file.display()), error))
+}
+
+/// Removes what sled must not see from a copy of a log, and leaves what is in doubt to it.
+pub(crate) fn clear_copy(tree: &Path, segment_bytes: usize, doubt: &Doubt) -> io::Result<()> {
+    let file = tree.join("db");
+    segments::clear(&file, segment_bytes, &doubt.unreachable)?;
+    // sled knows none of them, and what it does not need is not found damaged again.
+    segments::clear(&file, segment::HEADER_BYTES, &doubt.bad_headers)
 }
 
 /// Finds the last head in messages.

@@ -33,8 +33,8 @@ enum Change {
     Free,
 }
 
-/// Returns where in the file a page should be of a log that ends at `end`, and is not.
-pub(super) fn first_lost(log: &Log, end: i64) -> io::Result<Option<u64>> {
+/// Returns where all pages should be of a log that ends at `end`.
+pub(super) fn read(log: &Log, end: i64) -> io::Result<Vec<Page>> {
     let from = log.snapshot.as_ref().map_or(0, |snapshot| snapshot.lsn);
     let mut pages = log.snapshot.as_ref().map_or_else(Vec::new, |found| found.pages.clone());
     for (page, change, pointer) in changes(log, end)? {
@@ -43,21 +43,36 @@ pub(super) fn first_lost(log: &Log, end: i64) -> io::Result<Option<u64>> {
             apply(&mut pages, page, change, pointer);
         }
     }
+    Ok(pages)
+}
+
+/// Returns where in the file a page should be, and is not.
+pub(super) fn first_lost(log: &Log, pages: &[Page]) -> Option<u64> {
     let active = log.snapshot.as_ref().and_then(|snapshot| snapshot.active);
     // Where the log has gone on, sled writes behind its end.
     if log.segments.is_empty() && active.is_some_and(|active| active > log.len) {
-        return Ok(Some(log.len));
+        return Some(log.len);
     }
     let is_missing = |page: &Page| *page == Page::Missing;
     if pages.iter().any(is_missing) {
-        return Ok(Some(log.len));
+        return Some(log.len);
     }
-    let kept = pages.iter().flat_map(|page| match page {
+    pointers(pages).filter(|pointer| !is_there(log, pointer)).map(|pointer| pointer.offset).min()
+}
+
+/// Returns whether anything of a page is in the segment at an offset of the file: then sled has not
+/// given it up.
+pub(super) fn any_in_segment(log: &Log, pages: &[Page], offset: u64) -> bool {
+    let step = log.segment_bytes as u64;
+    pointers(pages).any(|pointer| pointer.offset / step == offset / step)
+}
+
+fn pointers(pages: &[Page]) -> impl Iterator<Item = &Pointer> {
+    pages.iter().flat_map(|page| match page {
         Page::Kept(pointers) => pointers.as_slice(),
         Page::Free(pointer) => slice::from_ref(pointer),
         Page::Missing => &[],
-    });
-    Ok(kept.filter(|pointer| !is_there(log, pointer)).map(|pointer| pointer.offset).min())
+    })
 }
 
 fn apply(pages: &mut Vec<Page>, page: u64, change: Change, pointer: Pointer) {

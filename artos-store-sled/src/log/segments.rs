@@ -33,8 +33,8 @@ pub(super) struct Log {
     pub(super) stable_lsn: i64,
     /// Where segments are that sled must not see.
     pub(super) unreachable: Vec<u64>,
-    /// A segment whose header is damaged, so that sled would not know it.
-    pub(super) bad_header: Option<u64>,
+    /// Segments whose headers are damaged, so that sled would not know them.
+    pub(super) bad_headers: Vec<u64>,
 }
 
 /// Where a segment is, and what it says of those before it.
@@ -61,7 +61,7 @@ impl Log {
             len,
             stable_lsn: from,
             unreachable: Vec::new(),
-            bad_header: None,
+            bad_headers: Vec::new(),
         };
         let mut headless = Vec::new();
         let mut offset = 0;
@@ -77,14 +77,14 @@ impl Log {
                     }
                 }
                 None if header.iter().all(|byte| *byte == 0) => headless.push(offset),
-                None => log.bad_header = log.bad_header.or(Some(offset)),
+                None => log.bad_headers.push(offset),
             }
             offset += segment_bytes as u64;
         }
         log.leave_out_unreachable();
         for offset in headless {
-            if log.bad_header.is_none() && log.is_beheaded(offset)? {
-                log.bad_header = Some(offset);
+            if log.bad_headers.is_empty() && log.is_beheaded(offset)? {
+                log.bad_headers.push(offset);
             }
         }
         Ok(log)
@@ -175,12 +175,12 @@ impl Log {
     }
 }
 
-/// Fills segments of a log with zeros.
-pub(super) fn clear(path: &Path, segment_bytes: usize, segments: &[u64]) -> io::Result<()> {
+/// Fills so many bytes of each segment with zeros.
+pub(super) fn clear(path: &Path, bytes: usize, segments: &[u64]) -> io::Result<()> {
     let mut file = File::options().write(true).open(path)?;
     let len = file.metadata()?.len();
     for offset in segments {
-        let zeros = (segment_bytes as u64).min(len.saturating_sub(*offset));
+        let zeros = (bytes as u64).min(len.saturating_sub(*offset));
         file.seek(SeekFrom::Start(*offset))?;
         io::copy(&mut io::repeat(0).take(zeros), &mut file)?;
     }

@@ -16,6 +16,7 @@ use crate::{
     envelope::CONTENT_BYTES_MAX,
     keys,
     scan::BlockCursor,
+    sum::Sum,
 };
 
 /// Bytes of a block of tasks that were just submitted. A small task nearly doubles until it is
@@ -25,8 +26,8 @@ const NEW_TASKS_BYTES_MAX: usize = CONTENT_BYTES_MAX / 20 * 11;
 /// The changes that are still to be written, in the order of their keys.
 type Rest<'a> = Peekable<std::vec::IntoIter<(&'a IVec, Option<&'a IVec>)>>;
 
-/// Returns what has to be written for changes to take effect.
-pub(crate) fn merge(disk: &Disk, changes: &Changes) -> StoreResult<Batch> {
+/// Returns what has to be written for changes to take effect, and has the sum follow.
+pub(crate) fn merge(disk: &Disk, changes: &Changes, sum: &mut Sum) -> StoreResult<Batch> {
     let mut batch = Batch::default();
     let mut rest = changes.sorted().into_iter().peekable();
     let mut blocks = BlockCursor::new(disk);
@@ -34,18 +35,30 @@ pub(crate) fn merge(disk: &Disk, changes: &Changes) -> StoreResult<Batch> {
     while let Some((key, value)) = rest.peek().copied() {
         if keys::is_row(key) {
             blocks.seek(key)?;
+            // Packed anew, or removed.
+            if let Some((block, value)) = blocks.block() {
+                sum.take(block, value);
+            }
             if let Some(emptied) = merge_block(&blocks, key, &mut rest, &mut packer)? {
                 batch.remove(emptied);
             }
             continue;
         }
         rest.next();
+        // sled reads the page of a key that it changes, so this costs little.
+        if let Some(value) = disk.value(key)? {
+            sum.take(key, &value);
+        }
         match value {
-            Some(value) => batch.insert(key, value),
+            Some(value) => {
+                sum.add(key, value);
+                batch.insert(key, value);
+            }
             None => batch.remove(key),
         }
     }
     for (block, value) in packer.finish() {
+        sum.add(&block, &value);
         batch.insert(block, value);
     }
     Ok(batch)

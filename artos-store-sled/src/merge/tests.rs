@@ -7,6 +7,7 @@ use artos_core::model::ListOrder;
 use proptest::{collection::vec, option, prelude::*};
 use sled::IVec;
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use super::merge;
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     folder::Folder,
     keys,
     scan::Scan,
+    sum::Sum,
 };
 
 /// A key and what it will hold.
@@ -92,6 +94,7 @@ proptest! {
         let folder = TempDir::new().unwrap();
         let disk = open(&folder);
         let mut model = Model::new();
+        let mut sum = Sum::new(Uuid::nil(), 0);
         for group in groups {
             let mut changes = Changes::default();
             for (key, value) in group {
@@ -101,7 +104,9 @@ proptest! {
                     None => model.remove(&key),
                 };
             }
-            disk.apply(merge(&disk, &changes).unwrap(), 0).unwrap();
+            disk.apply(merge(&disk, &changes, &mut sum).unwrap(), 0).unwrap();
+            let found = Sum::of(disk.tree(), Uuid::nil()).unwrap();
+            prop_assert_eq!(found.total(), sum.total());
             check_blocks(&disk);
             for table in [b't', b'v'] {
                 let expected: Vec<_> = model

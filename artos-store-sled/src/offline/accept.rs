@@ -3,15 +3,22 @@
 use std::path::Path;
 
 use artos_core::{
-    Random,
+    Clock as _, Random, SystemClock,
     store::{StoreError, StoreResult},
 };
+use sled::Batch;
 use uuid::Uuid;
 
-use super::tables::{self, guarded};
+use super::tables;
 use crate::{
+    disk::Disk,
     folder::{Folder, io_error},
+    head::Head,
+    keys,
+    live::Live,
     mark::Mark,
+    poison::guarded,
+    sum::Sum,
 };
 
 /// What was accepted.
@@ -25,14 +32,20 @@ pub struct Accepted {
     pub acknowledged: Option<u64>,
     /// How many tasks the store holds.
     pub tasks: u64,
+    /// Whether the store holds all that was there after so many groups. If not, its files were
+    /// damaged, and nobody knows what of it is missing or older.
+    pub is_whole: bool,
 }
 
 impl Accepted {
-    /// Returns how many acknowledged groups of changes are given up, as far as that is known. Each
-    /// may hold up to 256 submissions, settlements and other operations.
+    /// Returns how many acknowledged groups of changes are given up, if that is known.
+    ///
+    /// Each may hold up to 256 submissions, settlements and other operations.
     #[must_use]
     pub fn given_up(&self) -> Option<u64> {
-        self.acknowledged.map(|acknowledged| acknowledged.saturating_sub(self.sequence))
+        self.acknowledged
+            .filter(|_| self.is_whole)
+            .map(|acknowledged| acknowledged.saturating_sub(self.sequence))
     }
 }
 
@@ -59,6 +72,7 @@ pub fn accept(path: &Path) -> StoreResult<Accepted> {
     guarded(path, || {
         let disk = tables::open(folder)?;
         let head = disk.read_head()?;
+        let is_whole = accept_values(&disk, head)?;
         disk.set_sound(true);
         let is_new = head.sequence == 0;
         let own = mark.filter(|(store, _)| is_new || *store == head.store);
@@ -70,8 +84,29 @@ pub fn accept(path: &Path) -> StoreResult<Accepted> {
             sequence: head.sequence,
             acknowledged: own.map(|(_, sequence)| sequence),
             tasks: head.counts.0.total(),
+            is_whole,
         })
     })
+}
+
+/// Takes the values that are there for all there are; returns whether they are those that the head
+/// knew of.
+fn accept_values(disk: &Disk, head: Head) -> StoreResult<bool> {
+    let Some(sum) = Sum::of(disk.tree(), head.store) else { return Ok(false) };
+    let mut held = Head { sum: sum.total(), ..head };
+    // Whoever opens it reads the same, and says what is wrong if that makes no sense.
+    if let Ok(live) = Live::read(disk, SystemClock.now()) {
+        (held.counts.0.pending, held.counts.0.running) = live.counts();
+    }
+    if held == head {
+        return Ok(true);
+    }
+    let value = held.seal();
+    let mut batch = Batch::default();
+    batch.insert(keys::HEAD, value.as_slice());
+    disk.apply(batch, value.len())?;
+    disk.sync()?;
+    Ok(false)
 }
 
 fn new_store() -> Uuid {

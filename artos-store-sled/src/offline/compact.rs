@@ -5,24 +5,13 @@
 //! every moment one complete tree counts, and what else is there is removed the next time the store
 //! is opened.
 
-use std::{
-    fs::{self, TryLockError},
-    io,
-    path::Path,
-    time::Duration,
-};
+use std::{fs, path::Path};
 
 use artos_core::store::{StoreError, StoreResult};
 use sha2::{Digest as _, Sha256};
 use sled::{Batch, IVec};
 
-use super::{
-    Headway, Report,
-    headway::Meter,
-    overview,
-    tables::{self, guarded},
-    verify,
-};
+use super::{Headway, Report, headway::Meter, overview, tables, verify};
 use crate::{
     block::{Packer, Rows, shared_len},
     disk::Disk,
@@ -33,15 +22,14 @@ use crate::{
     keys, leftovers,
     mark::Mark,
     marker,
+    poison::guarded,
+    sum::Sum,
 };
 
 /// Blocks in one batch: about as much as a busy group of changes.
 const BATCH_BLOCKS: usize = 256;
 /// Bytes that a new tree takes beyond what it holds, at least: some of sled's segments.
 const SPARE_BYTES: u64 = 8 * 1024 * 1024;
-/// How often, and how far apart, to ask whether sled has let go of a file: five seconds in all.
-const TRIES: u32 = 500;
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// What a compaction came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +100,8 @@ pub(super) fn steps(
     let bytes_before = size(folder)?;
     let mark = Mark::open(path)?;
     let old = tables::open_intact(folder.with_tree(folder.place()))?;
+    // A copy may have taken its place.
+    let folder = &old.folder().with_tree(old.folder().place());
     let head = old.read_head()?;
     check_head(&head, &mark)?;
     let live_bytes = measure(&old)?;
@@ -123,14 +113,14 @@ pub(super) fn steps(
     fs::create_dir(next.tree()).map_err(|error| failed("making a new tree in", error))?;
     step(Point::NewTreeMade)?;
     let new = tables::open_or_make(next.with_tree(next.place()))?;
-    let written = copy(&old, &new, &head, progress, step)?;
+    let written = copy(&old, &new, head, progress, step)?;
     step(Point::NewTreeWritten)?;
-    close(old)?;
-    close(new)?;
+    old.close()?;
+    new.close()?;
     step(Point::NewTreeChecks)?;
     let new = tables::open_intact(next.with_tree(next.place()))?;
     check_copy(&new, &mark, written, progress)?;
-    close(new)?;
+    new.close()?;
     step(Point::NewTreeSyncs)?;
     next.sync_all()
         .and_then(|()| sync(&next.tree().join("blobs")))
@@ -177,19 +167,22 @@ pub(super) fn check_space(path: &Path, needed: u64, free: u64) -> StoreResult<()
 fn copy(
     old: &Disk,
     new: &Disk,
-    head: &Head,
+    head: Head,
     progress: &mut dyn FnMut(Headway),
     step: &mut dyn FnMut(Point) -> StoreResult<()>,
 ) -> StoreResult<Fingerprint> {
     let mut meter = Meter::new(progress);
     meter.begin("writing", tables::count(old));
     let mut fingerprint = Fingerprint::default();
-    let mut writer = BatchWriter { new, batch: Batch::default(), blocks: 0, bytes: 0, step };
+    let sum = Sum::new(head.store, 0);
+    let mut found = sum;
+    let mut writer = BatchWriter { new, batch: Batch::default(), blocks: 0, bytes: 0, sum, step };
     let mut packer = Packer::new(&[], CONTENT_BYTES_MAX);
     let mut last = Vec::new();
     for entry in old.tree().iter() {
         let (key, value) = entry.map_err(|error| old.failed("reading", &error))?;
         meter.step();
+        found.add(&key, &value);
         if !keys::is_row(&key) {
             if key != keys::HEAD {
                 fingerprint.add(&key, &value);
@@ -212,8 +205,15 @@ fn copy(
         writer.put_all(packer.take_full())?;
     }
     writer.put_all(packer.finish())?;
+    if found.total() != head.sum {
+        let message = String::from(
+            "the values are not those that the head knows of; `artos-sled verify` says more",
+        );
+        return Err(StoreError::Corrupt { message });
+    }
     if head.sequence > 0 {
-        writer.put(keys::HEAD, &head.seal())?;
+        let sum = writer.sum.total();
+        writer.put(keys::HEAD, &Head { sum, ..head }.seal())?;
     }
     writer.write()?;
     Ok(fingerprint)
@@ -254,31 +254,13 @@ fn check_copy(
     }
 }
 
-/// Closes a tree and waits until sled's own threads have let go of it, so that its files stay as
-/// they are.
-fn close(disk: Disk) -> StoreResult<()> {
-    disk.sync()?;
-    disk.set_sound(true);
-    let shown = disk.folder().tree().display().to_string();
-    let failed = |error| io_error(&format!("closing {shown}"), error);
-    let file = disk.folder().data_file().map_err(failed)?;
-    drop(disk);
-    for _ in 0..TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(()),
-            Err(TryLockError::WouldBlock) => std::thread::park_timeout(PAUSE),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-    }
-    Err(failed(io::Error::new(io::ErrorKind::TimedOut, "sled does not let go of it")))
-}
-
 /// Writes blocks and chunks in batches.
 struct BatchWriter<'a> {
     new: &'a Disk,
     batch: Batch,
     blocks: usize,
     bytes: usize,
+    sum: Sum,
     step: &'a mut dyn FnMut(Point) -> StoreResult<()>,
 }
 
@@ -289,6 +271,7 @@ impl BatchWriter<'_> {
 
     fn put(&mut self, key: &[u8], value: &[u8]) -> StoreResult<()> {
         self.batch.insert(key, value);
+        self.sum.add(key, value);
         self.blocks += 1;
         self.bytes += key.len() + value.len();
         if self.blocks == BATCH_BLOCKS { self.write() } else { Ok(()) }

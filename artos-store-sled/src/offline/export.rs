@@ -10,7 +10,7 @@ use artos_core::{
 use super::{
     Fault, Report, cross,
     line::{self, Payloads},
-    tables::{self, guarded, show},
+    tables::{self, show},
 };
 use crate::{
     codec,
@@ -19,6 +19,7 @@ use crate::{
     folder::io_error,
     keys,
     lookup::{self, InOrder},
+    poison::guarded,
 };
 
 /// What an export came to.

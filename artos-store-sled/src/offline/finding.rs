@@ -107,6 +107,8 @@ pub enum Fault {
     WrongOwner,
     /// The number of tasks in a state is wrong.
     WrongCount,
+    /// The values are not those that the head knows of: one is missing, older, or back again.
+    WrongSum,
     /// The mark is missing or makes no sense.
     DamagedMark,
     /// The mark is that of another store.
@@ -136,6 +138,7 @@ impl Fault {
             Self::OrphanRow => "orphan-row",
             Self::WrongOwner => "wrong-owner",
             Self::WrongCount => "wrong-count",
+            Self::WrongSum => "wrong-sum",
             Self::DamagedMark => "damaged-mark",
             Self::ForeignMark => "foreign-mark",
             Self::BehindMark => "behind-mark",
@@ -169,7 +172,7 @@ impl Fault {
                 "the task itself is there, but may not be found or may not run: export the store, \
                  restore it from a backup, and report this"
             }
-            Self::DamagedLog | Self::DamagedMark | Self::BehindMark => {
+            Self::DamagedLog | Self::WrongSum | Self::DamagedMark | Self::BehindMark => {
                 "restore the folder from a backup, or go on with what is there: artos-sled accept"
             }
             Self::ForeignMark => "restore all files of the folder from the same backup",

@@ -8,12 +8,13 @@ use artos_core::{
 };
 use uuid::Uuid;
 
-use super::tables::{self, TABLES, guarded};
+use super::tables::{self, TABLES};
 use crate::{
     block::Rows,
     folder::{Folder, io_error},
     keys,
     mark::Mark,
+    poison::guarded,
 };
 
 /// What a store is at a glance.
@@ -92,9 +93,9 @@ pub fn info(path: &Path) -> StoreResult<Overview> {
         Err(error) => return Err(error),
     };
     let failed = |error| io_error(&format!("reading {}", path.display()), error);
-    let files = files(path, folder.tree()).map_err(failed)?;
     guarded(path, || {
         let disk = tables::open_intact(folder)?;
+        let files = files(path, disk.folder().tree()).map_err(failed)?;
         let head = disk.read_head()?;
         let sizes = TABLES.iter().map(|(table, name)| {
             let mut size = TableSize { name, rows: 0, blocks: 0, bytes: 0 };

@@ -1,25 +1,21 @@
 //! The tables of a store, and which rows of them a task has.
 
-use std::{
-    any::Any,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-};
+use std::path::Path;
 
 use artos_core::{
     model::{TaskId, TaskRecord, TaskState},
-    store::{StoreError, StoreResult},
+    store::StoreResult,
 };
 use sled::IVec;
 
 use crate::{
-    builder::SledStoreBuilder,
+    builder::{Options, SledStoreBuilder},
     disk::Disk,
     folder::Folder,
-    index, keys, log,
+    index, keys,
     lookup::{Chunks, Loaded},
     mark::Mark,
-    poison::panic_message,
+    proof::{self, Admitted},
 };
 
 /// Tables with the first byte of their keys.
@@ -44,30 +40,23 @@ pub(super) fn name(table: u8) -> &'static str {
 /// Opens the tree of a folder, whatever is in it. Only an operator may want that: sled repairs what
 /// is damaged, and overwrites what lies behind.
 pub(super) fn open(folder: Folder) -> StoreResult<Disk> {
-    // sled would make what is missing, and an empty tree in the place of the old one.
-    folder.require_tree()?;
-    let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
-    let mark = Mark::open(folder.path()).ok();
-    let found = log::look(&folder, mark.as_ref(), &options)?;
-    log::clear_unreachable(&folder, &found, &options)?;
-    open_or_make(folder)
+    let builder = SledStoreBuilder::new(folder.path().to_owned()).accept_rollback(true);
+    admitted(folder, &builder.into_options())
 }
 
 /// Opens the tree of a folder if sled has nothing to repair in it.
 pub(super) fn open_intact(folder: Folder) -> StoreResult<Disk> {
+    let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
+    admitted(folder, &options)
+}
+
+fn admitted(folder: Folder, options: &Options) -> StoreResult<Disk> {
+    // sled would make what is missing, and an empty tree in the place of the old one.
     folder.require_tree()?;
     // Without a mark there is less to compare with, and as much to look at.
     let mark = Mark::open(folder.path()).ok();
-    let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
-    let found = log::refuse_damaged(&folder, mark.as_ref(), &options)?;
-    log::clear_unreachable(&folder, &found, &options)?;
+    let Admitted { folder, .. } = proof::admit(folder, mark.as_ref(), options)?;
     open_or_make(folder)
-}
-
-/// Reads what sled would find in a tree, without changing it.
-pub(super) fn read_log(folder: &Folder, mark: Option<&Mark>) -> StoreResult<log::Found> {
-    let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
-    log::look(folder, mark, &options)
 }
 
 /// Opens the tree of a folder, or makes one.
@@ -85,16 +74,6 @@ pub(super) fn open_path(path: &Path) -> StoreResult<Disk> {
 /// read. sled's own `len` does not end then: its iterator returns the same error again and again.
 pub(super) fn count(disk: &Disk) -> Option<u64> {
     disk.tree().iter().keys().try_fold(0, |keys, key| key.ok().map(|_| keys + 1))
-}
-
-/// Does work during which sled may panic, as it does about files damaged in an unusual way.
-pub(super) fn guarded<T>(path: &Path, work: impl FnOnce() -> StoreResult<T>) -> StoreResult<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(path, &*panic)))
-}
-
-fn panicked(path: &Path, panic: &(dyn Any + Send)) -> StoreError {
-    let message = format!("reading {}: {}", path.display(), panic_message(panic));
-    StoreError::Corrupt { message }
 }
 
 /// Returns the keys of the rows that list a task, but for those that depend on whether it is live.

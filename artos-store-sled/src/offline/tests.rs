@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test speaks by panicking")]
 
-#[path = "../../tests/tasks/mod.rs"]
-mod tasks;
-
 use std::{fs, path::Path};
 
 use artos_core::{
@@ -18,10 +15,19 @@ use uuid::Uuid;
 
 use super::{Fault, Report, accept, compact, export, info, tables, verify};
 use crate::{
-    SledStore, changes::Changes, disk::Disk, envelope::Sort, failpoints::Point, folder::Folder,
-    keys, mark::Mark, merge,
+    SledStore,
+    changes::Changes,
+    disk::Disk,
+    envelope::Sort,
+    failpoints::Point,
+    folder::Folder,
+    head::Head,
+    keys,
+    mark::Mark,
+    merge,
+    sum::Sum,
+    tasks::{self, new_task},
 };
-use tasks::new_task;
 
 /// Makes a store with everything in it, and closes it.
 async fn filled() -> TempDir {
@@ -153,7 +159,13 @@ fn tamper(path: &Path, change: impl FnOnce(&Disk, &mut Changes)) {
     let disk = tables::open_path(path).unwrap();
     let mut changes = Changes::default();
     change(&disk, &mut changes);
-    disk.apply(merge::merge(&disk, &changes).unwrap(), 0).unwrap();
+    let mut sum = Sum::new(Uuid::nil(), 0);
+    disk.apply(merge::merge(&disk, &changes, &mut sum).unwrap(), 0).unwrap();
+    // As a store would that made a mistake: its sum is right.
+    if let Ok(head) = disk.read_head() {
+        let sum = Sum::of(disk.tree(), head.store).unwrap().total();
+        disk.tree().insert(keys::HEAD, Head { sum, ..head }.seal()).unwrap();
+    }
     disk.sync().unwrap();
     disk.set_sound(true);
 }

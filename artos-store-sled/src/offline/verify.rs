@@ -11,19 +11,19 @@ use artos_core::{
 };
 use sled::IVec;
 
-use super::{
-    Fault, Headway, Report, cross,
-    headway::Meter,
-    tables::{self, guarded},
-};
+use super::{Fault, Headway, Report, cross, headway::Meter, tables};
 use crate::{
     block::Rows,
+    builder::SledStoreBuilder,
     disk::Disk,
     envelope::{self, Sort, VALUE_BYTES_MAX},
     folder::Folder,
     head::Head,
     keys, leftovers, log,
     mark::Mark,
+    poison::guarded,
+    proof::{self, Proof},
+    sum::Sum,
 };
 
 /// Checks everything in a store, and returns all that is wrong with it.
@@ -56,9 +56,8 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(Headway)) -> StoreResult<Rep
     };
     let checked = guarded(path, || {
         folder.require_tree()?;
-        if !check_log(&folder, mark.as_ref(), &mut report)? {
-            return Ok(());
-        }
+        let checked = check_log(folder, mark.as_ref(), &mut report)?;
+        let Some(folder) = checked else { return Ok(()) };
         let disk = tables::open(folder)?;
         check(&disk, mark.as_ref(), &mut report, progress)?;
         disk.set_sound(true);
@@ -76,23 +75,33 @@ pub fn verify(path: &Path, progress: &mut dyn FnMut(Headway)) -> StoreResult<Rep
     }
 }
 
-/// Checks what sled would find; returns whether it would change nothing.
-fn check_log(folder: &Folder, mark: Option<&Mark>, report: &mut Report) -> StoreResult<bool> {
-    let log::Found { sequence, end, damage, .. } = tables::read_log(folder, mark)?;
+/// Checks what sled would find; returns the folder if nothing is missing from that.
+fn check_log(
+    folder: Folder,
+    mark: Option<&Mark>,
+    report: &mut Report,
+) -> StoreResult<Option<Folder>> {
+    let options = SledStoreBuilder::new(folder.path().to_owned()).into_options();
+    let found = log::look(&folder, mark, &options)?;
     let data = folder.tree().join(leftovers::TREE_FILE);
     let data = data.display();
-    if let Some(offset) = damage {
-        let found = "bytes that make no sense to sled";
-        report.add(Fault::DamagedLog, format!("{data}, offset {offset}"), "a message", found);
+    if let Some(offset) = found.damage {
+        let mut message = String::from("bytes that make no sense to sled");
+        match proof::try_to_prove(&folder, mark, &options, &found)? {
+            Proof::Whole(folder) => return Ok(Some(folder)),
+            Proof::Failed(why) => message = format!("{message}; tried on a copy, {why}"),
+            Proof::None => {}
+        }
+        report.add(Fault::DamagedLog, format!("{data}, offset {offset}"), "a message", message);
     }
     let acknowledged = mark.map_or(0, Mark::sequence);
-    if let Some(held) = sequence.filter(|held| *held < acknowledged) {
+    if let Some(held) = found.sequence.filter(|held| *held < acknowledged) {
         let expected = format!("{acknowledged} groups of changes, as acknowledged");
-        let found = held.to_string();
-        report.add(Fault::BehindMark, format!("{data}, offset {end}"), expected, found);
-        return Ok(false);
+        let at = format!("{data}, offset {}", found.end);
+        report.add(Fault::BehindMark, at, expected, held.to_string());
+        return Ok(None);
     }
-    Ok(damage.is_none())
+    Ok(found.damage.is_none().then_some(folder))
 }
 
 /// Checks a tree against a mark.
@@ -110,7 +119,12 @@ pub(super) fn check(
         }
     };
     let mut meter = Meter::new(progress);
-    let seen = Walk::run(disk, report, &mut meter)?;
+    let seen = Walk::run(disk, head.as_ref(), report, &mut meter)?;
+    if let Some(head) = head.filter(|head| head.sum != seen.sum.total()) {
+        let expected = format!("values that come to {:032x}", head.sum);
+        let found = format!("{:032x}", seen.sum.total());
+        report.add(Fault::WrongSum, "key h", expected, found);
+    }
     let counts = cross::check(disk, seen, report, &mut meter)?;
     report.is_complete = true;
     if let Some(head) = head {
@@ -138,7 +152,7 @@ fn check_head(head: &Head, mark: Option<&Mark>, report: &mut Report) {
 }
 
 /// What the first walk saw, for the second one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Walk {
     /// Rows, or chunks, of each table.
     pub(super) rows: HashMap<u8, u64>,
@@ -148,15 +162,28 @@ pub(super) struct Walk {
     pub(super) running: BTreeMap<TaskId, IVec>,
     /// The last key of a row.
     last: Vec<u8>,
+    sum: Sum,
 }
 
 impl Walk {
-    fn run(disk: &Disk, report: &mut Report, meter: &mut Meter<'_>) -> StoreResult<Self> {
-        let mut walk = Self::default();
+    fn run(
+        disk: &Disk,
+        head: Option<&Head>,
+        report: &mut Report,
+        meter: &mut Meter<'_>,
+    ) -> StoreResult<Self> {
+        let mut walk = Self {
+            rows: HashMap::new(),
+            live: HashSet::new(),
+            running: BTreeMap::new(),
+            last: Vec::new(),
+            sum: Sum::new(head.map(|head| head.store).unwrap_or_default(), 0),
+        };
         meter.begin("checking blocks", tables::count(disk));
         for entry in disk.tree().iter() {
             let (key, value) = entry.map_err(|error| disk.failed("reading", &error))?;
             meter.step();
+            walk.sum.add(&key, &value);
             report.bytes += (key.len() + value.len()) as u64;
             if value.len() > VALUE_BYTES_MAX {
                 let expected = format!("at most {VALUE_BYTES_MAX} bytes");
