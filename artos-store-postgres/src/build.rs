@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     PostgresStore,
     call::Calls,
+    connections::Connections,
     fault::store_error,
     hints::{self, Notifier, Outbox},
     migrations::{self, ReadVersion, TakeSteps},
@@ -144,9 +145,9 @@ impl PostgresStoreBuilder {
     /// [`Invalid`]: artos_core::store::StoreError::Invalid
     pub async fn connect(self) -> StoreResult<PostgresStore> {
         let schema = Schema::new(&self.schema)?;
-        let pool = self.pool()?;
+        let connections = self.connections()?;
         let random = Random::from_entropy();
-        let calls = Calls { pool, deadline: self.deadline, random };
+        let calls = Arc::new(Calls { connections, deadline: self.deadline, random });
         let found = calls.run(ReadVersion { schema: &schema }).await?;
         let found = if found < migrations::latest() && self.migrate == Migrate::WhenConnecting {
             calls.run_within(MIGRATION_DEADLINE, TakeSteps { schema: &schema }).await?
@@ -163,9 +164,9 @@ impl PostgresStoreBuilder {
         Ok(PostgresStore::new(Shared { calls, statements, schema, hub, outbox, channel, stop }))
     }
 
-    fn pool(&self) -> StoreResult<PgPool> {
+    fn connections(&self) -> StoreResult<Connections> {
         let url = match &self.source {
-            Source::Pool(pool) => return Ok(pool.clone()),
+            Source::Pool(pool) => return Ok(Connections::of(pool.clone())),
             Source::Url(url) => url,
         };
         let mut options: PgConnectOptions = url.parse().map_err(store_error)?;
@@ -187,18 +188,19 @@ impl PostgresStoreBuilder {
             options = options.statement_cache_capacity(0);
         }
         let for_hints = u32::from(self.notifications);
-        Ok(PgPoolOptions::new()
+        let pool = PgPoolOptions::new()
             .max_connections(self.connections - for_hints)
             .acquire_timeout(self.deadline)
             // A dead connection is found when it is used; asking first would double every call.
             .test_before_acquire(false)
-            .connect_lazy_with(options))
+            .connect_lazy_with(options);
+        Ok(Connections::own(pool))
     }
 }
 
 /// Starts to send hints to other processes and to hear theirs.
 fn start_hints(
-    calls: &Calls,
+    calls: &Arc<Calls>,
     channel: &str,
     hub: &ChangeHub,
     stop: &CancellationToken,
@@ -206,14 +208,14 @@ fn start_hints(
     let outbox = Arc::new(Outbox::default());
     let (process, _) = calls.random.worker_id().as_uuid().as_u64_pair();
     let notifier = Notifier {
-        pool: calls.pool.clone(),
+        calls: Arc::clone(calls),
         channel: String::from(channel),
         process,
         outbox: Arc::clone(&outbox),
         random: Random::from_entropy(),
     };
     spawn::until_stopped(stop.clone(), notifier.run());
-    let options = calls.pool.connect_options().as_ref().clone();
+    let options = calls.connections.pool.connect_options().as_ref().clone();
     let random = Random::from_entropy();
     let listening = hints::listen(options, String::from(channel), process, hub.clone(), random);
     spawn::until_stopped(stop.clone(), listening);

@@ -8,10 +8,13 @@ use artos_core::{
     store::{StoreError, StoreResult},
 };
 use async_trait::async_trait;
-use sqlx::{PgConnection, PgPool, Postgres, pool::PoolConnection};
+use sqlx::PgConnection;
 use tokio::time::Instant;
 
-use crate::fault::{Remedy, remedy, store_error};
+use crate::{
+    connections::Connections,
+    fault::{Remedy, remedy, store_error},
+};
 
 /// First pause before a call is tried again that stood in another's way; it doubles.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -34,7 +37,7 @@ pub(crate) trait Operation: Send {
 /// How calls are made.
 #[derive(Debug)]
 pub(crate) struct Calls {
-    pub(crate) pool: PgPool,
+    pub(crate) connections: Connections,
     pub(crate) deadline: Duration,
     pub(crate) random: Random,
 }
@@ -52,7 +55,7 @@ impl Calls {
         mut operation: O,
     ) -> StoreResult<O::Answer> {
         let deadline = Instant::now() + patience;
-        let tries_max = self.pool.options().get_max_connections().saturating_add(TRIES);
+        let tries_max = self.connections.pool.options().get_max_connections().saturating_add(TRIES);
         let mut pause = PAUSE;
         let mut tries = 0;
         loop {
@@ -89,9 +92,8 @@ impl Calls {
     }
 
     async fn attempt<O: Operation>(&self, operation: &mut O) -> Result<O::Answer, Failed> {
-        let connection = self.pool.acquire().await.map_err(Failed::WhileConnecting)?;
-        let mut held = Held(Some(connection));
-        let Some(connection) = &mut held.0 else {
+        let mut held = self.connections.take().await.map_err(Failed::WhileConnecting)?;
+        let Some(connection) = &mut held.connection else {
             return Err(Failed::WhileConnecting(sqlx::Error::PoolClosed));
         };
         let answer = operation.run(connection).await;
@@ -112,25 +114,4 @@ const fn was_cut_off(error: &sqlx::Error) -> bool {
 enum Failed {
     WhileConnecting(sqlx::Error),
     Running(sqlx::Error),
-}
-
-/// A connection that is closed unless it is given back in good order.
-///
-/// A call that is dropped half-way leaves its connection in the middle of an answer. The pool would
-/// wait for the rest, which may never come; closing it costs one reconnect, and the pool's place is
-/// free at once.
-struct Held(Option<PoolConnection<Postgres>>);
-
-impl Held {
-    fn give_back(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
-        }
-    }
 }

@@ -19,6 +19,7 @@
 
 mod build;
 mod call;
+mod connections;
 mod digest;
 mod fault;
 mod hints;

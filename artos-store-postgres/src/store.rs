@@ -36,7 +36,7 @@ pub struct PostgresStore {
 
 /// What clones of a store share. What it started ends with the last of them.
 pub(crate) struct Shared {
-    pub(crate) calls: Calls,
+    pub(crate) calls: Arc<Calls>,
     pub(crate) statements: Arc<Statements>,
     pub(crate) schema: Schema,
     pub(crate) hub: ChangeHub,
@@ -114,7 +114,7 @@ impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore")
             .field("schema", &self.shared.schema.name())
-            .field("connections", &self.shared.calls.pool.size())
+            .field("connections", &self.shared.calls.connections.pool.size())
             .finish_non_exhaustive()
     }
 }

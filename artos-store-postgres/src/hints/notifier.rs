@@ -6,10 +6,12 @@ use std::{
 };
 
 use artos_core::Random;
-use sqlx::PgPool;
+use async_trait::async_trait;
+use sqlx::PgConnection;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{News, wire};
+use crate::call::{Calls, Operation};
 
 /// Shortest time between two sendings. An idle process sends at once; a busy one gathers.
 const SPACING: Duration = Duration::from_millis(10);
@@ -42,7 +44,7 @@ impl Outbox {
 
 /// Sends what is in the outbox.
 pub(crate) struct Notifier {
-    pub(crate) pool: PgPool,
+    pub(crate) calls: Arc<Calls>,
     pub(crate) channel: String,
     /// Tells this process's notifications from others'.
     pub(crate) process: u64,
@@ -60,27 +62,39 @@ impl Notifier {
             if news.is_empty() {
                 continue;
             }
-            match tokio::time::timeout(PATIENCE, self.send(&news)).await {
-                Ok(Ok(())) => {
+            let payloads = wire::payloads(self.process, &news);
+            let sending = Sending { channel: &self.channel, payloads };
+            match self.calls.run_within(PATIENCE, sending).await {
+                Ok(()) => {
                     pause = PAUSE;
                     tokio::time::sleep_until(next).await;
                 }
                 // The hints are lost, and nothing depends on them.
-                result => {
-                    tracing::debug!(?result, "hints could not be sent to other processes");
+                Err(error) => {
+                    tracing::debug!(%error, "hints could not be sent to other processes");
                     tokio::time::sleep(pause.mul_f64(0.5 + self.random.fraction() / 2.0)).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
             }
         }
     }
+}
 
-    async fn send(&self, news: &News) -> Result<(), sqlx::Error> {
-        let payloads = wire::payloads(self.process, news);
+/// One sending.
+struct Sending<'a> {
+    channel: &'a str,
+    payloads: Vec<String>,
+}
+
+#[async_trait]
+impl Operation for Sending<'_> {
+    type Answer = ();
+
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         // Nothing is written that would have to outlive anything.
         let sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, payload) \
                    FROM unnest($2::text[]) AS payload";
-        sqlx::query(sql).bind(&self.channel).bind(payloads).execute(&self.pool).await?;
+        sqlx::query(sql).bind(self.channel).bind(&self.payloads).execute(connection).await?;
         Ok(())
     }
 }

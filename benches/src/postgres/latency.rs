@@ -1,4 +1,4 @@
-//! Submitted by one process, started in another.
+//! Submitted by one process, started in another, beside what a single commit takes on that server.
 
 use std::{
     process::Stdio,
@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context as _, ensure};
 use artos_core::{Client, Pipeline, Queue, Runtime, StageContext, StageResult, Task, stage_fn};
 use serde::{Deserialize, Serialize};
+use sqlx::{Connection as _, PgConnection};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
     process::Command,
@@ -24,7 +25,8 @@ impl Task for WhatTime {
     type Output = u64;
 }
 
-/// Submits tasks one after the other, and prints how long each took to start elsewhere.
+/// Submits tasks one after the other, and prints how long each took to start elsewhere. A start
+/// takes two commits, one after the other: the submission's and the claim's.
 pub(super) async fn run(tasks: u64) -> anyhow::Result<()> {
     let server = server()?;
     let store = connect(&server.url()).await?;
@@ -38,25 +40,57 @@ pub(super) async fn run(tasks: u64) -> anyhow::Result<()> {
     let ready = BufReader::new(stdout).lines().next_line().await?;
     ensure!(ready.as_deref() == Some("ready"), "the node does not work: {ready:?}");
     let client = Client::new(store);
-    let mut took = Vec::new();
+    let mut floor = Floor::new(&server.url()).await?;
+    let (mut starts, mut submits, mut commits) = (Vec::new(), Vec::new(), Vec::new());
     for task in 0..tasks {
         // Not in step with anything: neither claims nor hints are under way.
         tokio::time::sleep(Duration::from_millis(20 + task * 7 % 31)).await;
+        commits.push(floor.commit().await?);
+        tokio::time::sleep(Duration::from_millis(20 + task * 11 % 31)).await;
         let asked = micros();
-        let started = client.submit(WhatTime).await?.wait().await?;
-        took.push(started.saturating_sub(asked) as f64 / 1e3);
+        let handle = client.submit(WhatTime).await?;
+        submits.push(since(asked));
+        starts.push(handle.wait().await?.saturating_sub(asked) as f64 / 1e3);
     }
     drop(node.stdin.take());
     ensure!(node.wait().await?.success(), "the node failed");
+    println!("{tasks} tasks, each on an idle queue, milliseconds:");
+    say("from before the submit to the start in another process", starts);
+    say("of it, until the submit was acknowledged", submits);
+    say("on the same server, one insert of one row by bare SQL", commits);
+    Ok(())
+}
+
+/// Prints how long something took: the middle, the slowest of a hundred, and the slowest.
+fn say(what: &str, mut took: Vec<f64>) {
     took.sort_unstable_by(f64::total_cmp);
     let at = |permille: usize| took.get((took.len() * permille / 1_000).min(took.len() - 1));
     if let (Some(half), Some(most), Some(worst)) = (at(500), at(990), took.last()) {
-        println!(
-            "{tasks} tasks, each on an idle queue, from before the submit to the start in another \
-             process: {half:.2} ms (p50), {most:.2} (p99), {worst:.2} (max)"
-        );
+        println!("  {half:7.2} p50 {most:7.2} p99 {worst:7.2} max: {what}");
     }
-    Ok(())
+}
+
+/// What a commit takes that does nothing else.
+struct Floor(PgConnection);
+
+impl Floor {
+    async fn new(url: &str) -> anyhow::Result<Self> {
+        let mut connection = PgConnection::connect(url).await?;
+        let table = "CREATE TABLE floor (number bigint)";
+        sqlx::raw_sql(table).execute(&mut connection).await?;
+        Ok(Self(connection))
+    }
+
+    async fn commit(&mut self) -> anyhow::Result<f64> {
+        let asked = micros();
+        sqlx::query("INSERT INTO floor VALUES (1)").execute(&mut self.0).await?;
+        Ok(since(asked))
+    }
+}
+
+/// Returns how many milliseconds ago that was.
+fn since(asked: u64) -> f64 {
+    micros().saturating_sub(asked) as f64 / 1e3
 }
 
 /// Works until the input ends.

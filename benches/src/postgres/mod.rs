@@ -30,6 +30,9 @@ pub(crate) enum Command {
         /// How many run at a time.
         #[arg(long, default_value_t = 1_024)]
         slots: usize,
+        /// The server does not wait for its disk: what the processors can do.
+        #[arg(long)]
+        unsynced: bool,
     },
     /// Measures how long after it is submitted by one process a task starts in another.
     Latency {
@@ -89,7 +92,10 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Versus { tasks, turns, slots } => versus::run(tasks, turns, slots).await,
+        Command::Versus { tasks, turns, slots, unsynced } => {
+            let durability = if unsynced { Durability::None } else { Durability::Power };
+            versus::run(durability, tasks, turns, slots).await
+        }
         Command::Latency { tasks } => latency::run(tasks).await,
         Command::Rows { rows, tasks, slots } => rows::run(rows, tasks, slots).await,
         Command::Delay { micros, tasks, slots } => versus::delay(micros, tasks, slots).await,

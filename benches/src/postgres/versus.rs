@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use artos_core::Client;
-use artos_test_postgres::{Proxy, Server};
+use artos_core::{Client, TaskHandle};
+use artos_test_postgres::{Durability, Proxy, Server};
 
 use super::{bare, connect, database, median, psql, server};
 use crate::{
@@ -12,8 +12,13 @@ use crate::{
 };
 
 /// Runs both in turns, and prints medians and ratios.
-pub(super) async fn run(tasks: u64, turns: usize, slots: usize) -> anyhow::Result<()> {
-    let server = server()?;
+pub(super) async fn run(
+    durability: Durability,
+    tasks: u64,
+    turns: usize,
+    slots: usize,
+) -> anyhow::Result<()> {
+    let server = Server::start(durability)?;
     let (mut works, mut runs, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     let (mut bares, mut inserts, mut insert_ratios) = (Vec::new(), Vec::new(), Vec::new());
     let (mut wholes, mut fives) = (Vec::new(), Vec::new());
@@ -41,7 +46,11 @@ pub(super) async fn run(tasks: u64, turns: usize, slots: usize) -> anyhow::Resul
         fives.push(burn_down(&server, &url, tasks / 5, slots, 5).await?);
         println!("while working: {acknowledged:.0} acknowledged/s");
     }
-    println!("medians of {turns}, {slots} slots, every commit synced to the disk:");
+    let disk = match durability {
+        Durability::Power => "every commit synced to the disk",
+        Durability::None => "no commit synced to the disk",
+    };
+    println!("medians of {turns}, {slots} slots, {disk}:");
     println!("  bare SQL, claim 200 and end 200:  {:.0}/s", median(works));
     println!("  whole runtime, one stage:         {:.0}/s", median(runs));
     println!("  ratio of the two:                 {:.2}", median(ratios));
@@ -97,8 +106,12 @@ async fn whole(url: &str, tasks: u64, slots: usize) -> anyhow::Result<(f64, f64)
     let runtime = load::runtime(connect(url).await?, slots, 1).start().await?;
     let client = runtime.client();
     let watch = Stopwatch::start()?;
-    let submitted = submit_side_by_side(&client, tasks).await?;
+    let (submitted, last) = submit_side_by_side(&client, tasks).await?;
     let acknowledged = watch.rate("Postgres, submitted while others run", submitted)?;
+    // Counting them over and over would keep the server from what is measured.
+    for last in last {
+        last.wait().await?;
+    }
     load::all_completed(&client, submitted).await?;
     let completed = watch.rate("Postgres, submitted and run", submitted)?;
     runtime.shutdown(Duration::from_secs(5)).await?;
@@ -109,16 +122,21 @@ async fn whole(url: &str, tasks: u64, slots: usize) -> anyhow::Result<(f64, f64)
 async fn insert(url: &str, tasks: u64) -> anyhow::Result<f64> {
     let client = Client::new(connect(url).await?);
     let watch = Stopwatch::start()?;
-    let submitted = submit_side_by_side(&client, tasks).await?;
+    let (submitted, _) = submit_side_by_side(&client, tasks).await?;
     watch.rate("Postgres, submitted", submitted)
 }
 
-async fn submit_side_by_side(client: &Client, tasks: u64) -> anyhow::Result<u64> {
+/// Submits tasks; how many, and the last of each caller.
+async fn submit_side_by_side(
+    client: &Client,
+    tasks: u64,
+) -> anyhow::Result<(u64, Vec<TaskHandle<load::Noop>>)> {
     let share = tasks / 64;
     let callers = (0..64).map(|caller| {
         let numbers = caller * share..(caller + 1) * share;
         submit_batches(client, numbers, 100)
     });
-    futures::future::try_join_all(callers).await?;
-    Ok(share * 64)
+    let handles = futures::future::try_join_all(callers).await?;
+    let last = handles.into_iter().filter_map(|handles| handles.into_iter().last());
+    Ok((share * 64, last.collect()))
 }
