@@ -18,7 +18,7 @@ use crate::{
     migrations::{self, ReadVersion, TakeSteps},
     schema::Schema,
     spawn,
-    statements::Statements,
+    statements::{Session, Statements},
     store::Shared,
 };
 
@@ -119,8 +119,8 @@ impl PostgresStoreBuilder {
     }
 
     /// Needs nothing of a session, so that a pgbouncer may hand out another one for each
-    /// transaction. It is [`without_notifications`](Self::without_notifications), too, and prepares
-    /// each statement anew.
+    /// transaction. It is [`without_notifications`](Self::without_notifications), too, prepares each
+    /// statement anew, and runs it in a transaction of its own, which takes three round trips more.
     pub const fn behind_transaction_pooling(mut self) -> Self {
         self.notifications = false;
         self.session = false;
@@ -159,7 +159,8 @@ impl PostgresStoreBuilder {
         let hub = ChangeHub::default();
         let channel = self.notifications.then(|| hints::channel(schema.name()));
         let outbox = channel.as_ref().map(|channel| start_hints(&calls, channel, &hub, &stop));
-        let statements = Arc::new(Statements::new(&schema, self.session));
+        let session = if self.session { Session::Kept } else { Session::Pooled };
+        let statements = Arc::new(Statements::new(&schema, session));
         let stop = stop.drop_guard();
         Ok(PostgresStore::new(Shared { calls, statements, schema, hub, outbox, channel, stop }))
     }

@@ -97,9 +97,12 @@ impl Calls {
             return Err(Failed::WhileConnecting(sqlx::Error::PoolClosed));
         };
         let answer = operation.run(connection).await;
-        // A server that answers, even with an error, has left its connection in good order.
-        if !matches!(&answer, Err(error) if remedy(error) == Remedy::Reconnect) {
-            held.give_back();
+        match &answer {
+            Ok(_) => held.give_back(),
+            // A server that answers, even with an error, has left its connection in good order,
+            // but the end of a transaction may still have to be sent.
+            Err(error) if remedy(error) != Remedy::Reconnect => held.give_back_to_pool(),
+            Err(_) => {}
         }
         answer.map_err(Failed::Running)
     }

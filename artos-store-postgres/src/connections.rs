@@ -110,6 +110,11 @@ impl Held<'_> {
             home.rest(connection);
         }
     }
+
+    /// Lets the pool find out whether the connection is in good order.
+    pub(crate) fn give_back_to_pool(&mut self) {
+        drop(self.connection.take());
+    }
 }
 
 impl Home<'_> {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
-use crate::{call::Operation, schema::Schema};
+use crate::{call::Operation, schema::Schema, statements::end_with};
 
 const STEPS: &[&str] = &[include_str!("../migrations/0001_tasks.sql")];
 
@@ -94,7 +94,10 @@ impl Operation for ReadVersion<'_> {
     type Answer = i32;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
-        version(self.schema, connection).await
+        // One session for both of its statements, whoever hands them out.
+        let mut transaction = connection.begin().await?;
+        let found = version(self.schema, &mut transaction).await;
+        end_with(found, transaction).await
     }
 }
 
@@ -125,13 +128,20 @@ impl Operation for TakeSteps<'_> {
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
         let mut transaction = connection.begin().await?;
+        let taken = self.take(&mut transaction).await;
+        end_with(taken, transaction).await
+    }
+}
+
+impl TakeSteps<'_> {
+    async fn take(&self, transaction: &mut PgConnection) -> Result<i32, sqlx::Error> {
         // Held until the transaction ends, however it ends: a lock of the session could be left
         // behind by a call that was dropped.
         let lock = "SELECT set_config('lock_timeout', '0', true), \
                     set_config('statement_timeout', '0', true), pg_advisory_xact_lock($1)";
         let lock = sqlx::query(lock).persistent(false).bind(lock_key(self.schema));
         lock.execute(&mut *transaction).await?;
-        let found = version(self.schema, &mut transaction).await?;
+        let found = version(self.schema, transaction).await?;
         if found < latest() {
             // Making a schema that exists needs a right that using it does not.
             let there = "SELECT to_regnamespace(quote_ident($1)) IS NOT NULL";
@@ -143,7 +153,6 @@ impl Operation for TakeSteps<'_> {
             let sql = steps(self.schema, found);
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *transaction).await?;
         }
-        transaction.commit().await?;
         Ok(found.max(latest()))
     }
 }

@@ -4,7 +4,11 @@
 use artos_core::Random;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _};
 
-use crate::{migrations, schema::Schema, statements::Statements};
+use crate::{
+    migrations,
+    schema::Schema,
+    statements::{Session, Statements},
+};
 
 /// Fills the tables: half of the tasks wait, a few run, and the rest have ended; there are two
 /// priorities, a rare kind, tenants, and a label for one task in a thousand.
@@ -124,7 +128,7 @@ fn nulls(sql: &str) -> String {
 #[tokio::test]
 async fn at_a_million_tasks_no_statement_reads_a_table_or_sorts_the_backlog() {
     let mut million = Million::new().await;
-    let statements = Statements::new(&million.schema, true);
+    let statements = Statements::new(&million.schema, Session::Kept);
     let mut findings = Vec::new();
     for (name, sql) in statements.all() {
         let sql = sql.as_str();

@@ -1,6 +1,10 @@
 //! The statements of a store, one file each in `sql/`, with its schema filled in.
 
-use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr as _, SqlStr, postgres::PgArguments, query::Query};
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection, Postgres, SqlSafeStr as _, SqlStr, Transaction,
+    postgres::{PgArguments, PgRow},
+    query::Query,
+};
 
 use crate::{record::COLUMNS, schema::Schema};
 
@@ -28,17 +32,16 @@ const UNKNOWN: &str = "t.failure_cause IN (7, 8)";
 macro_rules! statements {
     ($($name:ident = $file:literal),* $(,)?) => {
         /// The statements of one store.
-        #[derive(Debug)]
+        #[derive(Debug, Clone)]
         pub(crate) struct Statements {
             $(pub(crate) $name: SqlStr,)*
             pub(crate) list_oldest: SqlStr,
             pub(crate) list_newest: SqlStr,
-            /// Whether a statement may be prepared for the calls after this one.
-            prepared: bool,
+            session: Session,
         }
 
         impl Statements {
-            pub(crate) fn new(schema: &Schema, prepared: bool) -> Self {
+            pub(crate) fn new(schema: &Schema, session: Session) -> Self {
                 let list = include_str!("../sql/list.sql");
                 let oldest = list.replace("{after}", ">").replace("{direction}", "ASC");
                 let newest = list.replace("{after}", "<").replace("{direction}", "DESC");
@@ -46,7 +49,7 @@ macro_rules! statements {
                     $($name: fill(schema, include_str!(concat!("../sql/", $file))),)*
                     list_oldest: fill(schema, &oldest),
                     list_newest: fill(schema, &newest),
-                    prepared,
+                    session,
                 }
             }
 
@@ -78,10 +81,73 @@ statements! {
     count_states = "count_states.sql",
 }
 
+/// What statements can count on between one and the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// The same session: statements are prepared once.
+    Kept,
+    /// The same transaction, which is somebody else's, and nothing after it.
+    Theirs,
+    /// Nothing: there may be another session behind the connection with each transaction.
+    Pooled,
+}
+
 impl Statements {
     /// Makes a query of one of the statements.
     pub(crate) fn query(&self, sql: &SqlStr) -> Query<'static, Postgres, PgArguments> {
-        sqlx::query(sql.clone()).persistent(self.prepared)
+        sqlx::query(sql.clone()).persistent(self.session == Session::Kept)
+    }
+
+    /// Returns the same statements for a transaction of somebody else's.
+    pub(crate) fn within(&self) -> Self {
+        let session = match self.session {
+            Session::Pooled => Session::Theirs,
+            kept => kept,
+        };
+        Self { session, ..self.clone() }
+    }
+
+    /// Runs a query, and returns its rows.
+    ///
+    /// A statement is parsed in one round trip and executed in the next. Where sessions are pooled,
+    /// the second may go to another session, which has parsed something else, unless a transaction
+    /// holds on to the first.
+    pub(crate) async fn rows(
+        &self,
+        query: Query<'_, Postgres, PgArguments>,
+        connection: &mut PgConnection,
+    ) -> Result<Vec<PgRow>, sqlx::Error> {
+        if self.session != Session::Pooled {
+            return query.fetch_all(connection).await;
+        }
+        let mut transaction = connection.begin().await?;
+        let rows = query.fetch_all(&mut *transaction).await;
+        end_with(rows, transaction).await
+    }
+
+    /// Runs a query, and returns its only row.
+    pub(crate) async fn row(
+        &self,
+        query: Query<'_, Postgres, PgArguments>,
+        connection: &mut PgConnection,
+    ) -> Result<PgRow, sqlx::Error> {
+        self.rows(query, connection).await?.into_iter().next().ok_or(sqlx::Error::RowNotFound)
+    }
+}
+
+/// Commits a transaction if what was done in it succeeded, and otherwise takes it back at once: its
+/// connection may rest for long after this.
+pub(crate) async fn end_with<T>(
+    result: Result<T, sqlx::Error>,
+    transaction: Transaction<'_, Postgres>,
+) -> Result<T, sqlx::Error> {
+    match result {
+        Ok(done) => transaction.commit().await.map(|()| done),
+        Err(error) => {
+            // A connection that cannot even do that is found out by its next call.
+            let _ = transaction.rollback().await;
+            Err(error)
+        }
     }
 }
 
@@ -116,7 +182,7 @@ mod tests {
 
     #[test]
     fn nothing_is_left_to_fill_in() {
-        let statements = Statements::new(&Schema::new("odd \"name\"").unwrap(), true);
+        let statements = Statements::new(&Schema::new("odd \"name\"").unwrap(), Session::Kept);
         for (name, sql) in statements.all() {
             assert!(!sql.as_str().contains(['{', '}']), "{name}: {}", sql.as_str());
             assert!(sql.as_str().contains("\"odd \"\"name\"\"\".tasks"), "{name}");

@@ -98,7 +98,7 @@ impl PostgresStore {
     /// ```
     pub fn join<'t>(&self, transaction: &'t mut PgConnection) -> Joined<'t> {
         let Shared { statements, channel, .. } = self.shared.as_ref();
-        Joined::new(transaction, Arc::clone(statements), channel.clone())
+        Joined::new(transaction, statements.within(), channel.clone())
     }
 
     /// Tells everybody what changed: at once here, and soon elsewhere.

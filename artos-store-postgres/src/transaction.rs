@@ -1,6 +1,6 @@
 //! Inserting tasks in a transaction of somebody else's.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use artos_core::{
     model::NewTask,
@@ -23,14 +23,14 @@ use crate::{
 /// Whoever waits for work hears of the tasks when the transaction commits.
 pub struct Joined<'t> {
     connection: &'t mut PgConnection,
-    statements: Arc<Statements>,
+    statements: Statements,
     channel: Option<String>,
 }
 
 impl<'t> Joined<'t> {
     pub(crate) fn new(
         connection: &'t mut PgConnection,
-        statements: Arc<Statements>,
+        statements: Statements,
         channel: Option<String>,
     ) -> Self {
         Self { connection, statements, channel }

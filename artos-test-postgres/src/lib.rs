@@ -3,14 +3,16 @@
 //! It is started from the installed programs, in a temporary folder, on a free port, and it ends
 //! with the process that started it, however that ends. The machine's own cluster is never touched.
 //! With `ARTOS_TEST_POSTGRES_URL`, [`url`] names a server that runs already instead.
-//! A [`Proxy`] stands for the network in between.
+//! A [`Proxy`] stands for the network in between, and a [`Pooler`] for a pgbouncer.
 
+mod pooler;
 mod programs;
 mod proxy;
 mod server;
 
 use std::sync::OnceLock;
 
+pub use pooler::Pooler;
 pub use proxy::{Proxy, Way, Weather};
 pub use server::{Durability, Processes, Server, ServerError};
 

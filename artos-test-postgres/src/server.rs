@@ -36,6 +36,12 @@ pub enum Durability {
 #[derive(Debug)]
 pub struct ServerError(String);
 
+impl ServerError {
+    pub(crate) fn new(message: &str) -> Self {
+        Self(String::from(message))
+    }
+}
+
 impl std::fmt::Display for ServerError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "no Postgres server for this test: {}", self.0)

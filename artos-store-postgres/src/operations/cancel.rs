@@ -22,16 +22,17 @@ impl Operation for Cancel<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Cancelled, sqlx::Error> {
         loop {
             let query = self.statements.query(&self.statements.cancel).bind(*self.id.as_uuid());
-            if let Some(row) = query.fetch_optional(&mut *connection).await? {
-                let state: TaskState = Columns::new(&row).numbered()?;
+            if let Some(row) = self.statements.rows(query, connection).await?.first() {
+                let state: TaskState = Columns::new(row).numbered()?;
                 let now = state == TaskState::Cancelled;
                 return Ok(if now { Cancelled::Now } else { Cancelled::Requested });
             }
             let query = self.statements.query(&self.statements.state).bind(*self.id.as_uuid());
-            let Some(row) = query.fetch_optional(&mut *connection).await? else {
+            let rows = self.statements.rows(query, connection).await?;
+            let Some(row) = rows.first() else {
                 return Ok(Cancelled::Unknown);
             };
-            let mut columns = Columns::new(&row);
+            let mut columns = Columns::new(row);
             let state: TaskState = columns.numbered()?;
             if state.is_terminal() {
                 return Ok(Cancelled::AlreadyTerminal(state));

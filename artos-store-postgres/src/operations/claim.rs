@@ -31,7 +31,7 @@ impl ClaimDue<'_> {
     ) -> Result<Vec<Claimed>, sqlx::Error> {
         let query = self.statements.query(&self.statements.claimed_before);
         let query = query.bind(*self.request.worker.as_uuid()).bind(self.call);
-        let rows = query.fetch_all(connection).await?;
+        let rows = self.statements.rows(query, connection).await?;
         rows.iter().map(|row| claimed(&mut Columns::new(row))).collect()
     }
 }
@@ -79,7 +79,7 @@ impl Operation for ClaimDue<'_> {
                 .bind(*self.request.worker.as_uuid())
                 .bind(micros(self.request.lease_for))
                 .bind(self.call);
-            let more = claims(&query.fetch_all(&mut *connection).await?)?;
+            let more = claims(&self.statements.rows(query, connection).await?)?;
             is_open = asked > 0 && more.tasks.len() == asked && asked == CLAIM_STEP;
             found.tasks.extend(more.tasks);
             found.next_due_in = more.next_due_in;

@@ -32,10 +32,11 @@ impl Operation for Get<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Option<Found>, sqlx::Error> {
         let query = self.statements.query(&self.statements.get);
         let query = query.bind(*self.id.as_uuid()).bind(number(self.part));
-        let Some(row) = query.fetch_optional(connection).await? else {
+        let rows = self.statements.rows(query, connection).await?;
+        let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let mut columns = Columns::new(&row);
+        let mut columns = Columns::new(row);
         let record = columns.record()?;
         Ok(Some(Found { record, payload: columns.payload()? }))
     }

@@ -60,7 +60,7 @@ impl Operation for Heartbeat<'_> {
                 .bind(column(|report| report.stage_count.into()))
                 .bind(percents)
                 .bind(messages);
-            for row in query.fetch_all(&mut *connection).await? {
+            for row in self.statements.rows(query, connection).await? {
                 let mut columns = Columns::new(&row);
                 let answer = item(&mut answers, columns.next()?)?;
                 let cancel: bool = columns.next()?;

@@ -44,7 +44,7 @@ impl<'a> Insert<'a> {
         let tasks: NewTasks<'_> = open.iter().filter_map(|open| self.tasks.get(*open)).collect();
         let query = tasks.bind(self.statements.query(&self.statements.insert)).bind(self.now);
         let mut created = HashSet::new();
-        for row in query.fetch_all(&mut *connection).await? {
+        for row in self.statements.rows(query, connection).await? {
             let mut columns = Columns::new(&row);
             created.insert(columns.id()?);
             self.now = Some(columns.next()?);
@@ -72,7 +72,7 @@ impl<'a> Insert<'a> {
         let inputs: Vec<&[u8]> = asked().map(|task| task.input.as_ref()).collect();
         let query = self.statements.query(&self.statements.existing);
         let query = query.bind(positions).bind(ids).bind(digests).bind(inputs);
-        for row in query.fetch_all(connection).await? {
+        for row in self.statements.rows(query, connection).await? {
             let mut columns = Columns::new(&row);
             let answer = item(&mut self.answers, columns.next()?)?;
             *answer = Some(Inserted::Existing { id: columns.id()?, same_input: columns.next()? });

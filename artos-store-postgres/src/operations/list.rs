@@ -7,7 +7,12 @@ use async_trait::async_trait;
 use sqlx::{Connection as _, PgConnection, Postgres, SqlStr, postgres::PgArguments, query::Query};
 
 use super::{limit, new_tasks::label_objects, text};
-use crate::{call::Operation, numbers::Numbered as _, record::Columns, statements::Statements};
+use crate::{
+    call::Operation,
+    numbers::Numbered as _,
+    record::Columns,
+    statements::{Statements, end_with},
+};
 
 /// Lists a page.
 pub(crate) struct List<'a> {
@@ -44,7 +49,7 @@ impl List<'_> {
         let query = filtered(sql, &self.query.filter)
             .bind(limit(self.query.limit).saturating_add(1))
             .bind(self.query.cursor.map(|cursor| *cursor.after.as_uuid()));
-        let rows = query.fetch_all(connection).await?;
+        let rows = self.statements.rows(query, connection).await?;
         let tasks = rows.iter().take(self.query.limit).map(|row| Columns::new(row).record());
         let tasks = tasks.collect::<Result<Vec<_>, _>>()?;
         let more = rows.len() > tasks.len();
@@ -59,17 +64,15 @@ impl List<'_> {
             let states = if filter.states.is_empty() { &TaskState::ALL } else { &*filter.states };
             let states: Vec<i16> = states.iter().map(|state| state.number()).collect();
             let query = self.statements.query(&self.statements.count_states);
-            query.bind(states).fetch_all(connection).await?
+            self.statements.rows(query.bind(states), connection).await?
         } else {
             // What matches is counted in an index, even if reading the whole table were as fast:
             // that would put everything else out of the server's cache.
             let mut transaction = connection.begin().await?;
             let setting = "SELECT set_config('enable_seqscan', 'off', true)";
             sqlx::query(setting).persistent(false).execute(&mut *transaction).await?;
-            let query = filtered(&self.statements.count, filter);
-            let rows = query.fetch_all(&mut *transaction).await?;
-            transaction.commit().await?;
-            rows
+            let counted = filtered(&self.statements.count, filter).fetch_all(&mut *transaction);
+            end_with(counted.await, transaction).await?
         };
         let mut counts = StateCounts::default();
         for row in rows {

@@ -25,7 +25,7 @@ impl Operation for Prune<'_> {
         let (states, keep): (Vec<i16>, Vec<i64>) = kept.unzip();
         let query = self.statements.query(&self.statements.prune);
         let query = query.bind(states).bind(keep).bind(limit(self.limit));
-        let pruned: i64 = Columns::new(&query.fetch_one(connection).await?).next()?;
+        let pruned: i64 = Columns::new(&self.statements.row(query, connection).await?).next()?;
         Ok(usize::try_from(pruned).unwrap_or(0))
     }
 }

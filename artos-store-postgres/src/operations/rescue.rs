@@ -21,7 +21,7 @@ impl Operation for Rescue<'_> {
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Rescued, sqlx::Error> {
         let query = self.statements.query(&self.statements.rescue).bind(limit(self.limit));
         let mut rescued = Rescued::default();
-        for row in query.fetch_all(connection).await? {
+        for row in self.statements.rows(query, connection).await? {
             let mut columns = Columns::new(&row);
             let now = Timestamp::from_micros(columns.next()?);
             rescued.next_in = columns.optional_time()?.map(|next| next.since(now));

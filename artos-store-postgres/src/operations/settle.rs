@@ -73,7 +73,7 @@ impl<'a> Settle<'a> {
     ) -> Result<(), sqlx::Error> {
         let items = Items::new(self.settlements, open);
         let query = items.bind(self.statements.query(&self.statements.settle)).bind(self.now);
-        for row in query.fetch_all(connection).await? {
+        for row in self.statements.rows(query, connection).await? {
             let mut columns = Columns::new(&row);
             self.now = Some(columns.next()?);
             let applied: Option<i64> = columns.next()?;
