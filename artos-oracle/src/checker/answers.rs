@@ -119,7 +119,7 @@ impl Checker {
     }
 
     fn existing(&mut self, id: TaskId, existing: TaskId, same_input: bool) {
-        if self.gone.contains(&existing) {
+        if self.gone.contains_key(&existing) {
             // It was pruned between this answer and its event.
             return;
         }
@@ -157,6 +157,9 @@ impl Checker {
 
     fn claimed(&mut self, claimed: &Claimed<'_>, asked: u64, (at, until): (u64, u64)) {
         let Claimed { id, epoch, attempt, stage, payload } = *claimed;
+        if self.is_of_before_it_went(id, asked) {
+            return;
+        }
         let Some(history) = self.tasks.get(&id) else {
             let message = format!("task {id} was leased, and nobody submitted it");
             self.find(Invariant::Kept, message);

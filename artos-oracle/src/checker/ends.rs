@@ -11,6 +11,9 @@ use crate::{
 impl Checker {
     /// Checks that something was accepted under a lease that counted.
     pub(super) fn accepted(&mut self, id: TaskId, epoch: u64, asked: u64, what: &str) {
+        if self.is_of_before_it_went(id, asked) {
+            return;
+        }
         let Some(history) = self.tasks.get(&id) else {
             self.find(Invariant::Kept, format!("{what} of task {id}, which nobody submitted"));
             return;
@@ -23,6 +26,12 @@ impl Checker {
         };
         let message = format!("{what} of task {id} was accepted under epoch {epoch}: {why}");
         self.find(Invariant::Fenced, message);
+    }
+
+    /// Returns whether a task was pruned between this answer and its event: a worker that was
+    /// frozen tells late what it was told in time. What is asked about it later is never accepted.
+    pub(super) fn is_of_before_it_went(&self, id: TaskId, asked: u64) -> bool {
+        self.gone.get(&id).is_some_and(|gone| asked < *gone)
     }
 
     pub(super) fn settled(&mut self, step: &Step, state: TaskState, asked: u64) {

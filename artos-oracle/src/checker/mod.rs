@@ -25,8 +25,8 @@ const FINDINGS_MAX: usize = 100;
 pub struct Checker {
     rules: Rules,
     tasks: BTreeMap<TaskId, History>,
-    /// Tasks that were pruned.
-    gone: BTreeSet<TaskId>,
+    /// Tasks that were pruned, and when that was known, in the order of events.
+    gone: BTreeMap<TaskId, u64>,
     /// Who owns an idempotency key, by kind and key.
     keys: HashMap<(String, String), TaskId>,
     /// Calls without an end.
@@ -79,7 +79,7 @@ impl Checker {
         Self {
             rules,
             tasks: BTreeMap::new(),
-            gone: BTreeSet::new(),
+            gone: BTreeMap::new(),
             keys: HashMap::new(),
             calls: BTreeMap::new(),
             steps: Vec::new(),
@@ -189,7 +189,7 @@ impl Checker {
     /// Forgets a task that is not in the store any more.
     fn forget(&mut self, id: TaskId) {
         if let Some(task) = self.tasks.remove(&id) {
-            self.gone.insert(id);
+            self.gone.insert(id, self.now);
             if let Some(key) = task.submitted.key {
                 let key = (task.submitted.kind, key);
                 if self.keys.get(&key) == Some(&id) {

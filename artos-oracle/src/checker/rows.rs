@@ -20,7 +20,7 @@ impl Checker {
             self.find(Invariant::Kept, format!("task {id} is listed twice"));
         }
         let Some(history) = self.tasks.get(&id) else {
-            let why = if self.gone.contains(&id) {
+            let why = if self.gone.contains_key(&id) {
                 "is there again, and was pruned"
             } else {
                 "is there, and nobody submitted it"

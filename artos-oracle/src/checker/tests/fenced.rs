@@ -94,3 +94,18 @@ fn i3_a_lease_of_a_process_that_is_gone_runs_nothing() {
     story.checker.crash();
     story.start(1, "one", 1).breaks(Invariant::Fenced);
 }
+
+#[test]
+fn an_answer_that_a_frozen_worker_tells_after_its_task_was_pruned_is_fine() {
+    let with_key = |number| Submitted { key: Some(String::from("a/key")), ..submitted(number) };
+    let mut story = Story::new();
+    story.submit_as(with_key(1)).claim(1, 1, 1);
+    let call = story.ask_settle(1, 1, Complete, Some(("", "output")));
+    // Applied and pruned; the key is free again, and only then its worker wakes.
+    story.ask(Asks::Prune { completed: 0, failed: DAY, cancelled: DAY, limit: 10 });
+    story.submit_as(with_key(2)).is_fine();
+    let settled = Answer::Settled { task: id(1), epoch: 1, state: Some(TaskState::Completed) };
+    story.say(call, settled).is_fine();
+    // Nothing that is asked for after that is accepted.
+    story.complete(1, 1, "output").breaks(Invariant::Kept);
+}
