@@ -16,6 +16,7 @@ mod report;
 mod rig;
 mod rigs;
 mod session;
+mod stall;
 mod subject;
 mod tools;
 mod volatile;

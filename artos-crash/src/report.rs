@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use artos_oracle::{Finding, Invariant};
 use serde::Serialize;
 
-use crate::{options::RigOptions, rig::Round, subject::Subject, watch};
+use crate::{options::RigOptions, rig::Round, stall, subject::Subject, watch};
 
 /// What a run found.
 #[derive(Debug, Clone, Serialize)]
@@ -55,6 +55,11 @@ pub struct Report {
     pub not_reached: Vec<String>,
     /// How long it took.
     pub seconds: f64,
+    /// The longest that the rig's own threads stood still, in seconds: what was late by less may
+    /// have been the machine.
+    pub longest_stall: f64,
+    /// The longest that syncing a few bytes took, in seconds.
+    pub longest_sync: f64,
     /// The first failures, each with its evidence.
     pub failures: Vec<Failure>,
     #[serde(skip)]
@@ -107,6 +112,8 @@ impl Report {
             failed: 0,
             not_reached: Vec::new(),
             seconds: 0.0,
+            longest_stall: 0.0,
+            longest_sync: 0.0,
             failures: Vec::new(),
             is_control,
             begun: watch::now(),
@@ -162,6 +169,9 @@ impl Report {
     /// Decides whether the run passed.
     pub(crate) fn end(&mut self) {
         self.seconds = self.begun.elapsed().as_secs_f64();
+        let stalls = stall::so_far();
+        self.longest_stall = stalls.processor.as_secs_f64();
+        self.longest_sync = stalls.disk.as_secs_f64();
         // A run that injected nothing proved nothing, whatever it found.
         let losses = self.lost + self.rolled_back;
         self.passed =
@@ -228,6 +238,11 @@ impl fmt::Display for Report {
             self.unopenable,
             self.other,
             self.failed
+        )?;
+        writeln!(
+            f,
+            "  the machine: threads of the rig stood still for up to {:.1} s, the disk for {:.1} s",
+            self.longest_stall, self.longest_sync
         )?;
         if !self.not_reached.is_empty() {
             writeln!(f, "  never reached: {}", self.not_reached.join(", "))?;

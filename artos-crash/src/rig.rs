@@ -12,8 +12,8 @@ use std::{
 use artos_oracle::{Dice, mix};
 
 use crate::{
-    healthy::heal, options::RigOptions, progress::Progress, report::Report, subject::Subject,
-    tools, watch::Deadline,
+    healthy::heal, options::RigOptions, progress::Progress, report::Report, stall,
+    subject::Subject, tools, watch::Deadline,
 };
 
 /// One worker of a rig: a place for a store, and a way to break it.
@@ -83,6 +83,7 @@ pub(crate) fn run<R: Rig>(
         deadline: options.time().map(Deadline::after),
         failed: AtomicBool::new(false),
     };
+    stall::watch();
     let progress = Progress::new(name, most, options.time());
     let report = Mutex::new(Report::new(name, options));
     let broken = std::thread::scope(|scope| {

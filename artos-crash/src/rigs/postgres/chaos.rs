@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     rig::{Rig, Round},
+    stall,
     subject::Subject,
     watch::{Deadline, now},
 };
@@ -127,15 +128,18 @@ pub(crate) fn back_again(
         }
     }
     let watch = &crowd.watch;
+    let stalls = stall::within(over.elapsed());
     subject.note(&format!(
         "after {trouble}: everything works after {back:?}, as fast as before after {fast:?}; the \
-         longest call took {:?}, the longest orphan waited {:?}",
+         longest call took {:?}, the longest orphan waited {:?}; {stalls}",
         watch.longest_call, watch.longest_orphaned
     ))?;
     if !is_back {
-        subject.find(Invariant::Ends, format!("{back:?} after {trouble} not everything works"));
+        let message = format!("{back:?} after {trouble} not everything works; {stalls}");
+        subject.find(Invariant::Ends, message);
     } else if fast.is_none() {
-        let message = format!("{:?} after {trouble} it is slower than before", over.elapsed());
+        let elapsed = over.elapsed();
+        let message = format!("{elapsed:?} after {trouble} it is slower than before; {stalls}");
         subject.find(Invariant::Ends, message);
     }
     Ok(())

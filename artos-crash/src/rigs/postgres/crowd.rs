@@ -16,6 +16,7 @@ use crate::{
     child::ChildDuty,
     healthy::shown,
     session::PATIENCE,
+    stall,
     subject::{Believe, Subject},
     tools,
     watch::{Deadline, pause},
@@ -24,6 +25,9 @@ use crate::{
 /// Children that run tasks, and children that submit them.
 const WORKERS: usize = 3;
 const SUBMITTERS: usize = 2;
+
+/// How far back a stall of the machine may have to do with what comes late.
+const LOOKED_BACK: Duration = Duration::from_secs(60);
 
 /// Several children on one database.
 pub(crate) struct Crowd {
@@ -117,7 +121,9 @@ impl Crowd {
         if let Some(event) = subject.read(line, Believe::All)?
             && let Some(message) = self.watch.see(&event)
         {
-            subject.find(Invariant::Opens, message);
+            // Whether the machine stood still is told, and changes nothing.
+            let stalls = stall::within(LOOKED_BACK);
+            subject.find(Invariant::Opens, format!("{message}; {stalls}"));
         }
         Ok(())
     }
