@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Most tasks of one claim; more would start late while the call is under way.
-const CLAIM_LIMIT: usize = 256;
+const CLAIM_LIMIT: usize = 512;
 
 /// How much later than others a worker looks for tasks after it met one it cannot run. Without it,
 /// the same worker could win the same race for a strange task every time it is due.
