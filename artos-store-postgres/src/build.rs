@@ -119,8 +119,8 @@ impl PostgresStoreBuilder {
     }
 
     /// Needs nothing of a session, so that a pgbouncer may hand out another one for each
-    /// transaction. It is [`without_notifications`](Self::without_notifications), too, prepares each
-    /// statement anew, and runs it in a transaction of its own, which takes three round trips more.
+    /// transaction. It is [`without_notifications`](Self::without_notifications), too, prepares
+    /// each statement anew, and runs it in a transaction of its own: three round trips more.
     pub const fn behind_transaction_pooling(mut self) -> Self {
         self.notifications = false;
         self.session = false;

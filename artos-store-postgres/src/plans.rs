@@ -18,7 +18,8 @@ const FILL: &str = "
         tenant, labels, started_at, finished_at, lease_worker, lease_until, input, output
     )
     SELECT n, n, n, n, 1, lpad(to_hex(n), 32, '0')::uuid, s.state, n % 2,
-        CASE WHEN n % 5000 = 0 THEN 'rare' ELSE 'common' END, 'default',
+        CASE WHEN n % 5000 = 0 THEN 'rare' ELSE 'common' END,
+        CASE WHEN n % 20000 = 0 THEN 'few' ELSE 'default' END,
         CASE WHEN n % 10 = 0 THEN 'tenant-' || n % 1000 END,
         CASE WHEN n % 1000 = 0 THEN '{\"a\": \"b\"}'::jsonb END,
         CASE WHEN s.state > 0 THEN n END, CASE WHEN s.state > 1 THEN n END,
@@ -40,7 +41,7 @@ const FILL: &str = "
 const SORTED_ROWS_MAX: f64 = 20_000.0;
 
 /// Listings as they are asked for: states, kinds, queue, tenant, label, after.
-const LISTINGS: [&str; 9] = [
+const LISTINGS: [&str; 15] = [
     "NULL, NULL, NULL, NULL, NULL, NULL, NULL",
     "'{0}', NULL, NULL, NULL, NULL, NULL, NULL",
     "'{1}', NULL, NULL, NULL, NULL, NULL, NULL",
@@ -50,7 +51,16 @@ const LISTINGS: [&str; 9] = [
     "NULL, NULL, NULL, 'tenant-10', NULL, NULL, NULL",
     "'{2}', '{common}', NULL, 'tenant-10', NULL, NULL, NULL",
     "NULL, NULL, NULL, NULL, 'a', 'b', '{\"{\\\"a\\\": \\\"b\\\"}\"}'",
+    "NULL, NULL, 'default', NULL, NULL, NULL, NULL",
+    "'{0}', NULL, 'default', NULL, NULL, NULL, NULL",
+    "'{0}', NULL, 'few', NULL, NULL, NULL, NULL",
+    "'{3}', NULL, 'few', NULL, NULL, NULL, NULL",
+    "NULL, '{rare}', 'default', NULL, NULL, NULL, NULL",
+    "NULL, NULL, 'default', 'tenant-10', NULL, NULL, NULL",
 ];
+
+/// Listings of a queue with few of the tasks, for which there is an index on demand.
+const OF_A_RARE_QUEUE: &str = "NULL, NULL, 'few', NULL, NULL, NULL, NULL";
 
 struct Million {
     connection: PgConnection,
@@ -159,6 +169,18 @@ async fn at_a_million_tasks_no_statement_reads_a_table_or_sorts_the_backlog() {
                 findings.extend(million.explain(name, sql, "force_generic_plan", &nulls).await);
             }
         }
+    }
+    let index = migrations::queue_index(million.schema.name()).unwrap();
+    million.connection.execute(sqlx::raw_sql(AssertSqlSafe(index))).await.unwrap();
+    for (name, sql) in [
+        ("count", &statements.count),
+        ("list_oldest", &statements.list_oldest),
+        ("list_newest", &statements.list_newest),
+    ] {
+        let page = if name == "count" { "" } else { ", 51, NULL" };
+        let arguments = format!("{OF_A_RARE_QUEUE}{page}");
+        let sql = sql.as_str();
+        findings.extend(million.explain(name, sql, "force_custom_plan", &arguments).await);
     }
     let drop = million.schema.fill("DROP SCHEMA {schema} CASCADE");
     million.connection.execute(sqlx::raw_sql(AssertSqlSafe(drop))).await.unwrap();
