@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{
-    Webhooks,
+    Shared, Webhooks,
     endpoint::{Endpoint, Endpoints, REQUESTS},
     send::{Answer, Outgoing},
     turns,
@@ -118,15 +118,17 @@ impl Deliver {
         }
     }
 
-    /// Names who receives it, apart for each that may be slow.
+    /// Names who receives it, apart for each that may be slow. What one organization sends to a
+    /// host holds up no other's messages to it.
     fn receiver(&self) -> String {
+        let organization = self.organization.as_deref();
         match &self.target {
-            Target::Endpoint(id) => endpoint_label(self.organization.as_deref(), id),
+            Target::Endpoint(id) => endpoint_label(organization, id),
             Target::Url(url) => {
                 let url = Url::parse(url).ok();
                 let host = url.as_ref().and_then(Url::host_str).unwrap_or_default();
                 let port = url.as_ref().and_then(Url::port_or_known_default).unwrap_or_default();
-                format!("{host}:{port}")
+                endpoint_label(organization, &format!("{host}:{port}"))
             }
         }
     }
@@ -174,7 +176,10 @@ impl Stage for Attempt {
         let endpoints = Endpoints::of(shared, organization);
         let endpoint = match &delivery.target {
             Target::Endpoint(id) => endpoints.get(id).await?,
-            Target::Url(_) => Some(endpoints.for_requests().await?),
+            Target::Url(_) => match endpoints.get(REQUESTS).await? {
+                Some(endpoint) => Some(endpoint),
+                None => Some(endpoints.for_requests().await?),
+            },
         };
         let url = match (&delivery.target, &endpoint) {
             (Target::Url(url), _) => Some(url.clone()),
@@ -184,17 +189,7 @@ impl Stage for Attempt {
         let (Some(endpoint), Some(url)) = (endpoint, url) else {
             return Ok(Report::dropped(String::from("the endpoint is gone or disabled")));
         };
-        let now = shared.client.now();
-        let answer = shared
-            .sender
-            .send(Outgoing {
-                url: &url,
-                id: &delivery.message_id,
-                seconds: now.as_micros() / 1_000_000,
-                signature: endpoint.sign(&delivery.message_id, now, delivery.body.as_bytes()),
-                body: delivery.body.clone(),
-            })
-            .await;
+        let answer = send(shared, &endpoints, &endpoint, &url, &delivery).await;
         let is_gone = answer.status == Some(410);
         let next = SCHEDULE.get(delivery.attempt).filter(|_| !is_gone);
         let came = match (answer.is_success(), next) {
@@ -232,7 +227,36 @@ impl Stage for Attempt {
     }
 }
 
-/// Notes at a registered endpoint that it is gone, fails, or works again.
+/// Signs a message and sends it. One that cannot be signed is not sent; a later attempt may be made
+/// by a process that has the key.
+async fn send(
+    shared: &Shared,
+    endpoints: &Endpoints,
+    endpoint: &Endpoint,
+    url: &str,
+    delivery: &Deliver,
+) -> Answer {
+    let endpoint = match endpoints.open(endpoint.clone()) {
+        Ok(endpoint) => endpoint,
+        Err(error) => {
+            tracing::error!(%error, endpoint = endpoint.id, "a webhook cannot be signed");
+            return Answer::unsigned();
+        }
+    };
+    let now = shared.client.now();
+    let signature = endpoint.sign(&delivery.message_id, now, delivery.body.as_bytes());
+    let outgoing = Outgoing {
+        url,
+        id: &delivery.message_id,
+        seconds: now.as_micros() / 1_000_000,
+        signature,
+        body: delivery.body.clone(),
+    };
+    shared.sender.send(outgoing).await
+}
+
+/// Notes at an endpoint that it is gone, fails, or works again. Of the receivers that requests name
+/// nothing is noted, only whether messages to them can be signed.
 async fn remember(
     endpoints: &Endpoints,
     endpoint: &Endpoint,
@@ -240,24 +264,28 @@ async fn remember(
     answer: &Answer,
     came: Came,
 ) -> StageResult<()> {
-    if !matches!(delivery.target, Target::Endpoint(_)) {
-        return Ok(());
-    }
+    let is_registered = matches!(delivery.target, Target::Endpoint(_));
     match came {
         Came::Delivered if endpoint.failing.is_some() => {
             endpoints.update(&endpoint.id, |endpoint| endpoint.failing = None).await?;
         }
-        Came::GivenUp if answer.status == Some(410) => {
+        // Waiting three days to say so would help nobody.
+        Came::Retried if answer.is_unsigned && endpoint.failing.is_none() => {
+            let why = answer.summary();
+            let flag = |endpoint: &mut Endpoint| endpoint.failing = Some(why.clone());
+            endpoints.update(&endpoint.id, flag).await?;
+        }
+        Came::GivenUp if is_registered && answer.status == Some(410) => {
             let why = "the receiver answered 410 Gone";
             let disable = |endpoint: &mut Endpoint| endpoint.disabled = Some(why.into());
             endpoints.update(&endpoint.id, disable).await?;
         }
-        Came::GivenUp => {
+        Came::GivenUp if is_registered => {
             let why = format!("{} was given up: {}", delivery.message_id, answer.summary());
             let flag = |endpoint: &mut Endpoint| endpoint.failing = Some(why.clone());
             endpoints.update(&endpoint.id, flag).await?;
         }
-        Came::Delivered | Came::Retried | Came::Dropped => {}
+        Came::Delivered | Came::Retried | Came::GivenUp | Came::Dropped => {}
     }
     Ok(())
 }

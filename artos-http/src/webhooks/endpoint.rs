@@ -123,26 +123,30 @@ impl Endpoints {
         Self { client, vault: shared.vault.clone(), tenant, records }
     }
 
+    /// Names where an endpoint is stored.
+    fn place(&self, endpoint: &Endpoint) -> String {
+        format!("{}/{}", self.tenant, endpoint.id)
+    }
+
     fn seal(&self, endpoint: Endpoint) -> Result<Endpoint, VaultError> {
-        let place = format!("{}/{}", self.tenant, endpoint.id);
-        self.vault.seal(&place, endpoint)
+        self.vault.seal(&self.place(&endpoint), endpoint)
     }
 
-    fn open(&self, endpoint: Endpoint) -> Result<Endpoint, VaultError> {
-        let place = format!("{}/{}", self.tenant, endpoint.id);
-        self.vault.open(&place, endpoint)
+    /// Opens the secrets of an endpoint; an error if that of today cannot be opened. One that was
+    /// replaced and cannot be opened signs nothing any more.
+    pub(crate) fn open(&self, endpoint: Endpoint) -> Result<Endpoint, VaultError> {
+        self.vault.open(&self.place(&endpoint), endpoint)
     }
 
-    pub(crate) async fn get(&self, id: &str) -> Result<Option<Endpoint>, EndpointError> {
-        let found: Option<Endpoint> = self.records.get(id).await?;
-        Ok(found.map(|endpoint| self.open(endpoint)).transpose()?)
+    /// Returns an endpoint as it is stored: its secrets may be sealed.
+    pub(crate) async fn get(&self, id: &str) -> Result<Option<Endpoint>, RecordError> {
+        self.records.get(id).await
     }
 
-    /// Returns all endpoints, the oldest first.
-    pub(crate) async fn all(&self) -> Result<Vec<Endpoint>, EndpointError> {
-        let all: Vec<Endpoint> = self.records.all().await?;
-        let all: Result<Vec<_>, _> = all.into_iter().map(|endpoint| self.open(endpoint)).collect();
-        let mut all = all?;
+    /// Returns all endpoints, the oldest first, as they are stored: one whose secret cannot be
+    /// opened is no reason not to know the others.
+    pub(crate) async fn all(&self) -> Result<Vec<Endpoint>, RecordError> {
+        let mut all: Vec<Endpoint> = self.records.all().await?;
         all.sort_by(|one, other| (one.created_at, &one.id).cmp(&(other.created_at, &other.id)));
         Ok(all)
     }
@@ -157,7 +161,7 @@ impl Endpoints {
         Ok(endpoint)
     }
 
-    /// Changes an endpoint. `None`: there is no such endpoint.
+    /// Changes an endpoint, which is returned as it is stored. `None`: there is no such endpoint.
     pub(crate) async fn update(
         &self,
         id: &str,
@@ -175,7 +179,7 @@ impl Endpoints {
     /// Removes an endpoint; returns whether it was there.
     pub(crate) async fn remove(&self, id: &str) -> Result<bool, RecordError> {
         // Not opened: what is sealed with a lost key can go all the same.
-        let was_there = self.records.get::<Endpoint>(id).await?.is_some();
+        let was_there = self.get(id).await?.is_some();
         let delete = |found: Option<Endpoint>| {
             Ok::<_, RecordError>(found.map_or(Change::Keep, |_| Change::Delete))
         };
@@ -183,29 +187,36 @@ impl Endpoints {
         Ok(was_there)
     }
 
-    /// Returns the endpoint that stands for URLs in requests; it is made when it is first needed.
+    /// Returns the endpoint that stands for URLs in requests, as it is stored; it is made when it
+    /// is first needed.
     pub(crate) async fn for_requests(&self) -> Result<Endpoint, EndpointError> {
         let new = Endpoint::new(REQUESTS.into(), None, self.client.now())?;
         let make = |found: Option<Endpoint>| {
             found.map_or_else(|| Change::Put(new.clone()), |_| Change::Keep)
         };
-        Ok(self.change(REQUESTS, make).await?.unwrap_or(new))
+        match self.change(REQUESTS, make).await? {
+            Some(endpoint) => Ok(endpoint),
+            None => Ok(self.seal(new)?),
+        }
     }
 
-    /// Changes what is stored of an endpoint.
+    /// Changes what is stored of an endpoint. What was sealed with a key that is not there any more
+    /// stays as it is; everything else is sealed with the first key.
     async fn change(
         &self,
         id: &str,
         change: impl Fn(Option<Endpoint>) -> Change<Endpoint> + Send + Sync,
     ) -> Result<Option<Endpoint>, EndpointError> {
         let change = |stored: Option<Endpoint>| {
-            let opened = stored.map(|endpoint| self.open(endpoint)).transpose()?;
-            Ok::<_, EndpointError>(match change(opened) {
+            let known = stored.map(|endpoint| {
+                let place = self.place(&endpoint);
+                self.vault.open_some(&place, endpoint)
+            });
+            Ok::<_, EndpointError>(match change(known) {
                 Change::Put(endpoint) => Change::Put(self.seal(endpoint)?),
                 other => other,
             })
         };
-        let stored = self.records.change(id, change).await?;
-        Ok(stored.map(|endpoint| self.open(endpoint)).transpose()?)
+        self.records.change(id, change).await
     }
 }

@@ -123,11 +123,12 @@ impl Guard {
         if !url.username().is_empty() || url.password().is_some() || text.contains('@') {
             return Err(Refused::UserInfo);
         }
-        match url.port_or_known_default() {
-            Some(80 | 443 | 1024..) => {}
+        let is_secure = url.scheme() == "https";
+        // The well-known port of the other scheme is a mistake, or a probe of somebody's server.
+        match (url.port_or_known_default(), is_secure) {
+            (Some(443), true) | (Some(80), false) | (Some(1024..), _) => {}
             _ => return Err(Refused::Port),
         }
-        let is_secure = url.scheme() == "https";
         match url.host() {
             // Odd notations (decimal, octal, hexadecimal, shortened) are normal addresses by now.
             Some(Host::Ipv4(address)) => self.check(address.into(), is_secure)?,

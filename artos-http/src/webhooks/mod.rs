@@ -190,9 +190,10 @@ impl WebhooksBuilder {
     ///
     /// Given several times, the first key seals and all of them open, so that a key can be
     /// replaced; a secret is sealed anew when its endpoint changes. Secrets from before there was
-    /// a key stay good, in plain text. Without the key that sealed it no secret can be had back: a
-    /// process that lacks it can tell no receiver of that organization anything, and gives an event
-    /// up after some minutes. So every process needs the same keys.
+    /// a key stay good, in plain text. Without the key that sealed it no secret can be had back:
+    /// what a process without it cannot sign is not sent, the endpoint says so in `failing`, and it
+    /// is tried again as often as any other message. Other endpoints go on, and rotating the secret
+    /// helps. So every process needs the same keys.
     pub fn seal_secrets_with(mut self, key: [u8; 32]) -> Self {
         self.keys.push(key);
         self
@@ -248,7 +249,7 @@ impl Webhooks {
         self.0.sources.contains_key(record.kind.as_str()).then(|| {
             let organization = record.tenant.as_ref().map(ToString::to_string);
             let task_id = record.id.to_string();
-            Notify { organization, task_id, before_cancel }.submission()
+            Notify { organization, task_id, before_cancel }.submission(self.0.client.now())
         })
     }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use artos_core::{
-    ResultExt, Stage, StageContext, StageError, StageResult, Submission, Task, TaskId, store::Part,
+    ResultExt, Stage, StageContext, StageError, StageResult, Submission, Task, TaskId, Timestamp,
+    store::Part,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,10 @@ use crate::records::tenant;
 
 /// How long a cancel may take that was announced, before it is taken for one that never came.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// How long the news of cancels of one task is the same news. Well below the patience, so that
+/// news that is shared still waits for minutes after each of the cancels.
+const CANCELS_SHARED_FOR: Duration = Duration::from_secs(60);
 
 /// The news that a task ended, or is about to be cancelled.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,12 +40,23 @@ impl Task for Notify {
 
 impl Notify {
     /// Makes the submission; the same for the same news.
-    pub(crate) fn submission(self) -> Submission<Self> {
-        let when = if self.before_cancel { "cancel" } else { "end" };
-        let key = format!("{when}/{}", self.task_id);
+    ///
+    /// A cancel may fail to reach the store, and its news gives up some time later. So a cancel
+    /// that comes then is news of its own. Of both, only one delivery is made if both get through.
+    pub(crate) fn submission(self, now: Timestamp) -> Submission<Self> {
+        let key = if self.before_cancel {
+            let minute = now.as_micros() / micros(CANCELS_SHARED_FOR);
+            format!("cancel/{}/{minute}", self.task_id)
+        } else {
+            format!("end/{}", self.task_id)
+        };
         let tenant = tenant("webhooks", self.organization.as_deref());
         Submission::new(self).tenant(tenant).idempotency_key(key)
     }
+}
+
+const fn micros(time: Duration) -> i64 {
+    time.as_secs().cast_signed() * 1_000_000
 }
 
 /// Makes a delivery for everybody who wants to hear of the end of a task.

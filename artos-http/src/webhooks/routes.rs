@@ -90,6 +90,7 @@ fn view(endpoint: &Endpoint) -> Response {
     json(StatusCode::OK, &EndpointView::from(endpoint))
 }
 
+/// Shows an endpoint whose secret was opened.
 fn with_secret(endpoint: &Endpoint, status: StatusCode) -> Response {
     let secret = endpoint.secret.reveal().to_owned();
     json(status, &WithSecret { endpoint: EndpointView::from(endpoint), secret })
@@ -220,7 +221,9 @@ async fn secret(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let endpoint = find(&endpoints(&webhooks, &caller)?, &id).await?;
+    let endpoints = endpoints(&webhooks, &caller)?;
+    let endpoint = find(&endpoints, &id).await?;
+    let endpoint = endpoints.open(endpoint).map_err(EndpointError::from)?;
     Ok(with_secret(&endpoint, StatusCode::OK))
 }
 
@@ -255,6 +258,7 @@ async fn rotate(
     let now = webhooks.0.client.now();
     let rotate = |endpoint: &mut Endpoint| endpoint.rotate(new.clone(), overlap, now);
     let endpoint = endpoints.update(&id, rotate).await?.ok_or_else(unknown)?;
+    let endpoint = endpoints.open(endpoint).map_err(EndpointError::from)?;
     Ok(with_secret(&endpoint, StatusCode::OK))
 }
 

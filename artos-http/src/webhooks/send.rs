@@ -42,6 +42,8 @@ pub(crate) struct Outgoing<'a> {
 pub(crate) struct Answer {
     pub(crate) status: Option<u16>,
     pub(crate) retry_after: Option<Duration>,
+    /// Nothing was sent, because there was nothing to sign with.
+    pub(crate) is_unsigned: bool,
     response: String,
     error: Option<String>,
     took: Duration,
@@ -96,6 +98,12 @@ impl Sender {
 }
 
 impl Answer {
+    /// What comes of a message whose secret cannot be opened.
+    pub(crate) fn unsigned() -> Self {
+        let error = "nothing was sent: the secret was sealed with a key that is not there any more";
+        Self { is_unsigned: true, ..Self::failed(error.into()) }
+    }
+
     fn failed(error: String) -> Self {
         Self { error: Some(error), ..Self::default() }
     }

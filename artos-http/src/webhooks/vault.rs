@@ -40,7 +40,7 @@ impl Vault {
     /// cannot be opened at another.
     pub(crate) fn seal(&self, place: &str, mut endpoint: Endpoint) -> Result<Endpoint, VaultError> {
         if let Some(key) = self.keys.first() {
-            for secret in secrets(&mut endpoint) {
+            for secret in secrets(&mut endpoint).filter(|secret| !is_sealed(secret)) {
                 let mut text = secret.reveal().as_bytes().to_vec();
                 let nonce = key.seal_in_place_append_tag(Aad::from(place.as_bytes()), &mut text);
                 let nonce = nonce.map_err(|_| VaultError::Seal)?;
@@ -51,18 +51,29 @@ impl Vault {
         Ok(endpoint)
     }
 
-    /// Makes an endpoint of what is stored of it.
-    pub(crate) fn open(&self, place: &str, mut endpoint: Endpoint) -> Result<Endpoint, VaultError> {
+    /// Makes an endpoint of what is stored of it, as far as there are keys: what cannot be opened
+    /// stays sealed.
+    pub(crate) fn open_some(&self, place: &str, mut endpoint: Endpoint) -> Endpoint {
         for secret in secrets(&mut endpoint) {
             // What was stored before there was a key is plain.
-            if let Some(sealed) = secret.reveal().strip_prefix(SEALED) {
-                let sealed = STANDARD_NO_PAD.decode(sealed).map_err(|_| VaultError::Open)?;
-                let opened = self.keys.iter().find_map(|key| open(key, place, &sealed));
-                *secret = Secret::stored(opened.ok_or(VaultError::Open)?);
+            let Some(sealed) = secret.reveal().strip_prefix(SEALED) else { continue };
+            let Ok(sealed) = STANDARD_NO_PAD.decode(sealed) else { continue };
+            if let Some(opened) = self.keys.iter().find_map(|key| open(key, place, &sealed)) {
+                *secret = Secret::stored(opened);
             }
         }
-        Ok(endpoint)
+        endpoint
     }
+
+    /// The same; an error if the secret of today stays sealed.
+    pub(crate) fn open(&self, place: &str, endpoint: Endpoint) -> Result<Endpoint, VaultError> {
+        let endpoint = self.open_some(place, endpoint);
+        if is_sealed(&endpoint.secret) { Err(VaultError::Open) } else { Ok(endpoint) }
+    }
+}
+
+fn is_sealed(secret: &Secret) -> bool {
+    secret.reveal().starts_with(SEALED)
 }
 
 fn secrets(endpoint: &mut Endpoint) -> impl Iterator<Item = &mut Secret> {

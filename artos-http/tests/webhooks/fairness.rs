@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use axum::http::{Method, StatusCode};
 use tokio::{io::AsyncReadExt, net::TcpListener, sync::mpsc};
 
-use crate::support::{Receiver, Service};
+use crate::support::{BASE, Receiver, Service};
 
 /// More than a receiver may have under way, and more than would hold up a single queue.
 const EVENTS: usize = 300;
@@ -44,4 +45,11 @@ async fn a_receiver_that_never_answers_has_a_share_of_the_attempts_and_no_more()
     let event = quick.next_within(std::time::Duration::from_secs(10)).await;
     assert_eq!(event.json()["task_id"], id);
     assert!(connected.try_recv().is_err(), "more than its share");
+    // Another organization has a share of its own at the same host.
+    let body = serde_json::json!({ "what": "ok", "webhook": slow });
+    let path = format!("{BASE}/generate");
+    let (status, _) = service.call_as("globex-token", Method::POST, &path, body).await;
+    assert_eq!(status, StatusCode::ACCEPTED);
+    let reached = tokio::time::timeout(std::time::Duration::from_secs(10), connected.recv());
+    reached.await.expect("a turn for the other organization").unwrap();
 }

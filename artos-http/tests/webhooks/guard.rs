@@ -134,6 +134,8 @@ const ODD: &[&str] = &[
     "https://public.example:22/",
     "https://public.example:25/",
     "https://public.example:0/",
+    // The port of the other scheme.
+    "https://public.example:80/",
     "https://public.example:70000/",
     "https://public.example\\@private.example/",
     "https://public.example/\r\nHost: x",
@@ -202,4 +204,21 @@ async fn a_redirect_is_not_followed() {
         assert_eq!(attempts.last().unwrap()["outcome"], "retried");
     }
     assert_eq!(victim.connections.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn each_scheme_has_a_port_of_its_own() {
+    let service = Service::start().await;
+    for (url, status) in [
+        ("http://127.0.0.1:443/", 422),
+        ("https://127.0.0.1:80/", 422),
+        ("http://127.0.0.1:80/", 201),
+        ("http://127.0.0.1/", 201),
+        ("https://127.0.0.1:443/", 201),
+        ("https://127.0.0.1:1024/", 201),
+        ("http://127.0.0.1:1023/", 422),
+    ] {
+        let (found, body) = service.post(HOOKS, json!({ "url": url })).await;
+        assert_eq!(found.as_u16(), status, "{url}: {body}");
+    }
 }

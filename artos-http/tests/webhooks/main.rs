@@ -10,6 +10,7 @@
 mod support;
 
 mod cancel;
+mod deaf;
 mod deliveries;
 mod endpoints;
 mod fairness;

@@ -61,7 +61,8 @@ async fn without_the_key_nothing_is_signed_and_the_endpoint_can_still_go() {
     let without = Service::on(store, clock, |webhooks| webhooks.allow(loopback())).await;
     let path = format!("{HOOKS}/{endpoint}");
     let method = axum::http::Method::GET;
-    let (status, body) = without.call(method, &path, serde_json::Value::Null).await;
+    let secret = format!("{path}/secret");
+    let (status, body) = without.call(method, &secret, serde_json::Value::Null).await;
     assert_eq!(status, 500, "{body}");
     assert_eq!(body["detail"], "internal error");
     let id = without.submit("ok", None).await;
@@ -69,4 +70,57 @@ async fn without_the_key_nothing_is_signed_and_the_endpoint_can_still_go() {
     assert!(receiver.is_empty());
     let method = axum::http::Method::DELETE;
     assert_eq!(without.call(method, &path, serde_json::Value::Null).await.0, 204);
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_opened_silences_its_own_endpoint_only_until_it_is_rotated() {
+    let clock = MovedClock::default();
+    let store = MemoryStore::with_clock(clock.clone());
+    let loopback = || "127.0.0.0/8".parse().unwrap();
+    let sealing = async |key: [u8; 32]| {
+        let more = |webhooks: artos_http::WebhooksBuilder| {
+            webhooks.allow(loopback()).seal_secrets_with(key)
+        };
+        Service::on(store.clone(), clock.clone(), more).await
+    };
+    let before = sealing([7; 32]).await;
+    let mut lost = Receiver::start().await;
+    let (silenced, _) = before.register(&lost.url()).await;
+    before.submit("ok", Some(&lost.url())).await;
+    lost.next().await;
+    lost.next().await;
+    before.runtime.shutdown(std::time::Duration::from_secs(5)).await.unwrap();
+
+    // The key is lost. Everything about the others goes on.
+    let service = sealing([8; 32]).await;
+    let mut receiver = Receiver::start().await;
+    let (_, secret) = service.register(&receiver.url()).await;
+    service.submit("ok", Some(&receiver.url())).await;
+    let event = receiver.next().await;
+    assert!(event.verify(&secret));
+    let path = format!("{HOOKS}/{silenced}");
+    for endpoint in [silenced.as_str(), "requests"] {
+        service.attempts(endpoint, 2).await;
+    }
+    let failing = |endpoint: &serde_json::Value| endpoint["failing"].to_string();
+    let listed = service.get(HOOKS).await;
+    let listed = listed["endpoints"].as_array().unwrap();
+    let why = "the secret was sealed with a key that is not there any more";
+    assert_eq!(listed.len(), 3, "{listed:?}");
+    assert_eq!(listed.iter().filter(|one| failing(one).contains(why)).count(), 2, "{listed:?}");
+    assert!(lost.is_empty());
+    for change in ["disable", "enable"] {
+        service.post(&format!("{path}/{change}"), serde_json::Value::Null).await;
+        assert_eq!(service.get(&path).await["enabled"], change == "enable");
+    }
+
+    // With a new secret it goes on, and gets what it missed.
+    let (status, rotated) = service.post(&format!("{path}/rotate"), serde_json::json!({})).await;
+    assert_eq!(status, 200, "{rotated}");
+    service.clock.advance(std::time::Duration::from_secs(7));
+    let event = lost.next().await;
+    assert!(event.verify(rotated["secret"].as_str().unwrap()));
+    while !service.get(&path).await["failing"].is_null() {
+        tokio::task::yield_now().await;
+    }
 }
