@@ -50,25 +50,25 @@ impl Connections {
     pub(super) async fn serve(self, stream: TcpStream, address: SocketAddr) {
         // Small answers should not wait for more.
         let _ = stream.set_nodelay(true);
-        let stream = Impatient::new(stream, self.idle_max);
+        let activity = Activity::new();
+        let stream = Impatient::new(stream, self.idle_max, activity.clone());
         #[cfg(feature = "tls")]
         if let Some(tls) = &self.tls {
             let accepted = tokio::time::timeout(HANDSHAKE, tls.acceptor().accept(stream));
             match self.ending.run_until_cancelled(accepted).await {
-                Some(Ok(Ok(stream))) => self.requests(stream, address).await,
+                Some(Ok(Ok(stream))) => self.requests(stream, address, activity).await,
                 Some(Ok(Err(error))) => tracing::debug!(%error, "a connection was not encrypted"),
                 Some(Err(_)) | None => {}
             }
             return;
         }
-        self.requests(stream, address).await;
+        self.requests(stream, address, activity).await;
     }
 
-    async fn requests<S>(self, stream: S, address: SocketAddr)
+    async fn requests<S>(self, stream: S, address: SocketAddr, activity: Activity)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Activity::new();
         let busy = activity.clone();
         let app = self.app;
         let service = service_fn(move |request: Request<Incoming>| {
@@ -97,7 +97,7 @@ impl Connections {
                 connection.await
             }
             // The protocols have timers of their own, but none before it is known which one it is,
-            // and none for HTTP/2 that answers pings and asks for nothing.
+            // and none for HTTP/2 that answers pings and asks for nothing, or never reads.
             () = activity.idle_for(self.idle_max) => {
                 connection.as_mut().graceful_shutdown();
                 tokio::time::timeout(GOODBYE, connection).await.unwrap_or(Ok(()))

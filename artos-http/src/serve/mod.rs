@@ -126,6 +126,9 @@ impl Server {
     /// Sets how long a connection may be open without a request, how long the head of a request may
     /// take, and how long a client may leave an answer unread. Default: 60 seconds, which is longer
     /// than the longest pause between two polls of a client that heeds `Retry-After`.
+    ///
+    /// Whoever reads an answer slowly may take any time for it. On a connection of HTTP/2, one
+    /// answer that is not read ends all.
     pub const fn idle_max(mut self, time: Duration) -> Self {
         self.idle_max = time;
         self

@@ -15,6 +15,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+use super::idle::Activity;
+
 /// A stream on which no write may wait for longer than a time.
 pub(super) struct Impatient<S> {
     stream: S,
@@ -22,12 +24,14 @@ pub(super) struct Impatient<S> {
     /// Runs while a write waits.
     timer: Pin<Box<Sleep>>,
     is_waiting: bool,
+    /// Is told: an answer that is still being read is not idleness, also after its body is taken.
+    activity: Activity,
 }
 
 impl<S> Impatient<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
+    pub(super) fn new(stream: S, patience: Duration, activity: Activity) -> Self {
         let timer = Box::pin(sleep_until(Instant::now() + patience));
-        Self { stream, patience, timer, is_waiting: false }
+        Self { stream, patience, timer, is_waiting: false, activity }
     }
 
     /// Lets a write that waits fail when its time is over.
@@ -37,11 +41,15 @@ impl<S> Impatient<S> {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.is_waiting = false;
+            if self.is_waiting {
+                self.is_waiting = false;
+                self.activity.set_writing(false);
+            }
             return written;
         }
         if !self.is_waiting {
             self.is_waiting = true;
+            self.activity.set_writing(true);
             self.timer.as_mut().reset(Instant::now() + self.patience);
         }
         ready!(self.timer.as_mut().poll(context));

@@ -122,3 +122,81 @@ async fn beyond_the_cap_a_connection_waits_for_another_to_end() {
     second.read_to_end(&mut answer).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200 OK"), "{answer:?}");
 }
+
+/// Asks for an answer by hand, and lets only so much of it come before it says no more than that it
+/// is still there.
+async fn connect_with_window(address: SocketAddr, window: u32) -> TcpStream {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    // SETTINGS with INITIAL_WINDOW_SIZE.
+    bytes.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4]);
+    bytes.extend(window.to_be_bytes());
+    // HEADERS of the first stream: GET, http, the path `/`, and an authority.
+    bytes.extend([0, 0, 6, 1, 5, 0, 0, 0, 1, 0x82, 0x86, 0x84, 0x41, 0x01, b'x']);
+    stream.write_all(&bytes).await.unwrap();
+    stream
+}
+
+/// Answers every ping until the connection ends; the time that takes.
+async fn answer_pings(mut stream: TcpStream) -> std::time::Duration {
+    let started = Instant::now();
+    loop {
+        let mut head = [0; 9];
+        if stream.read_exact(&mut head).await.is_err() {
+            return started.elapsed();
+        }
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length.try_into().unwrap()];
+        if stream.read_exact(&mut payload).await.is_err() {
+            return started.elapsed();
+        }
+        let (kind, flags) = (head[3], head[4]);
+        let answer = match (kind, flags) {
+            (4, 0) => [0, 0, 0, 4, 1, 0, 0, 0, 0].to_vec(),
+            (6, 0) => [&[0, 0, 8, 6, 1, 0, 0, 0, 0], payload.as_slice()].concat(),
+            _ => continue,
+        };
+        if stream.write_all(&answer).await.is_err() {
+            return started.elapsed();
+        }
+    }
+}
+
+// In real time: a paused clock would not wait for the answers to pings.
+#[tokio::test]
+async fn a_client_that_announces_that_it_reads_and_never_does_is_cut() {
+    for (window, length) in [(0, 5), (1_000, 100_000)] {
+        let app = Router::new().route("/", get(async move || "x".repeat(length)));
+        let address = serve(Server::new(Drain::new()).idle_max(SECOND / 2), app).await;
+        let stream = connect_with_window(address, window).await;
+        let cut = tokio::time::timeout(20 * SECOND, answer_pings(stream)).await;
+        let took = cut.expect("the connection is still there");
+        assert!(took >= SECOND / 2 && took < 8 * SECOND, "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_the_service_is_not_cut() {
+    let (send, receive) = tokio::sync::mpsc::channel::<&str>(1);
+    let receive = std::sync::Arc::new(std::sync::Mutex::new(Some(receive)));
+    let app = Router::new().route(
+        "/",
+        get(async move || {
+            let receive = receive.lock().unwrap().take().unwrap();
+            let events = futures::stream::unfold(receive, |mut receive| async move {
+                let text = receive.recv().await?;
+                Some((Ok::<_, std::convert::Infallible>(text), receive))
+            });
+            Body::from_stream(events)
+        }),
+    );
+    let address = serve(Server::new(Drain::new()).idle_max(SECOND / 5), app).await;
+    let (mut client, _connection) = connect(TcpStream::connect(address).await.unwrap()).await;
+    let answer = client.send_request(request(address)).await.unwrap();
+    send.send("one").await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    send.send("two").await.unwrap();
+    drop(send);
+    let body = axum::body::to_bytes(Body::new(answer.into_body()), 10).await.unwrap();
+    assert_eq!(body, "onetwo");
+}

@@ -76,3 +76,30 @@ async fn an_answer_that_nobody_reads_is_given_up() {
     told.await.unwrap();
     assert_eq!(started.elapsed().as_secs(), 60);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_read_slowly_is_read_to_its_end() {
+    const LENGTH: usize = 64 * 1_024 * 1_024;
+    let app = Router::new().route("/", get(async || Bytes::from(vec![7; LENGTH])));
+    let address = http2::serve(Server::new(Drain::new()), app).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut read = 0;
+    let mut some = vec![0; 4 * 1_024 * 1_024];
+    loop {
+        // Within this time something is read, but for longer than a connection may be idle.
+        tokio::time::sleep(std::time::Duration::from_secs(20)).await;
+        let mut now = 0;
+        while now < some.len() {
+            match stream.read(&mut some[now..]).await.unwrap() {
+                0 => break,
+                count => now += count,
+            }
+        }
+        if now == 0 {
+            break;
+        }
+        read += now;
+    }
+    assert!(read > LENGTH, "{read} bytes of {LENGTH} and a head");
+}
