@@ -17,6 +17,7 @@ use crate::{
     access::{self, Action, Ownership},
     backlog::Backlog,
     resource::Endpoint,
+    routes::Looks,
     waiters::Waiters,
     wire,
 };
@@ -42,6 +43,8 @@ pub(crate) struct App {
 pub(crate) struct Mount {
     pub(crate) app: Arc<App>,
     pub(crate) endpoint: Arc<Endpoint>,
+    /// Who follows the tasks of whole organizations.
+    pub(crate) looks: Arc<Looks>,
 }
 
 impl Mount {

@@ -20,6 +20,7 @@ use crate::{
     Keys,
     access::Scopes,
     error::{Problem, ProblemKind},
+    lapse::Lapse,
     limits::Limiter,
 };
 
@@ -136,9 +137,11 @@ impl Auth {
         problems
     }
 
-    async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
+    /// Finds out who calls, and until when that holds.
+    async fn caller(&self, headers: &HeaderMap) -> Result<(Caller, Lapse), Problem> {
+        let for_good = |caller| (caller, Lapse::default());
         if self.is_open() {
-            return Ok(Caller { organization: None, scopes: Scopes::ALL });
+            return Ok(for_good(Caller { organization: None, scopes: Scopes::ALL }));
         }
         let token = bearer(headers)?;
         if let Some(keys) = self.keys()
@@ -146,14 +149,17 @@ impl Auth {
         {
             return keys.caller(token).await?.ok_or_else(invalid_token);
         }
-        let caller = match &self.scheme {
+        let found = match &self.scheme {
             Scheme::Open => None,
-            Scheme::Tokens(tokens) => find(tokens, token),
-            Scheme::Lookup(lookup) => lookup(token.to_owned()).await?,
+            Scheme::Tokens(tokens) => find(tokens, token).map(for_good),
+            Scheme::Lookup(lookup) => lookup(token.to_owned()).await?.map(|caller| {
+                let lapse = asking_again(lookup, token, &caller);
+                (caller, lapse)
+            }),
             #[cfg(feature = "jwt")]
             Scheme::Jwt(jwt) => jwt.caller(token).await?,
         };
-        caller.ok_or_else(invalid_token)
+        found.ok_or_else(invalid_token)
     }
 }
 
@@ -227,8 +233,9 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     match guard.auth.caller(request.headers()).await {
-        Ok(caller) => {
+        Ok((caller, lapse)) => {
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(lapse);
             next.run(request).await
         }
         Err(problem) => match &guard.limiter {
@@ -238,6 +245,21 @@ pub(crate) async fn guard(
             _ => problem.into_response(),
         },
     }
+}
+
+/// Asks the host now and then whether a token still is what it was when a stream was opened.
+fn asking_again(lookup: &Lookup, token: &str, caller: &Caller) -> Lapse {
+    let (lookup, token, caller) = (Arc::clone(lookup), token.to_owned(), caller.clone());
+    Lapse::asked(move || {
+        let (asked, caller) = (lookup(token.clone()), caller.clone());
+        Box::pin(async move {
+            match asked.await {
+                Ok(found) => found.is_some_and(|found| found == caller),
+                // Whoever cannot be asked does not say no.
+                Err(problem) => problem.status().is_server_error(),
+            }
+        })
+    })
 }
 
 /// What stands before the routes of known callers.

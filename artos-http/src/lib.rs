@@ -80,6 +80,7 @@ mod idempotency;
 #[cfg(feature = "jwt")]
 mod jwt;
 mod keys;
+mod lapse;
 mod limits;
 mod nested;
 mod observe;
@@ -90,6 +91,7 @@ mod request;
 mod resource;
 mod routes;
 mod serve;
+mod spawn;
 #[cfg(feature = "docs-ui")]
 mod ui;
 mod waiters;

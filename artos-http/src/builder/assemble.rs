@@ -104,7 +104,8 @@ impl RouterBuilder {
         });
         let mut guarded = Router::new();
         for (endpoint, routes) in endpoints {
-            let mount = Mount { app: Arc::clone(&app), endpoint: Arc::new(endpoint) };
+            let endpoint = Arc::new(endpoint);
+            let mount = Mount { app: Arc::clone(&app), endpoint, looks: Arc::default() };
             guarded = guarded.merge(with_both_spellings(routes, mount.clone()));
             let downloads = mount.endpoint.downloads.iter().map(|(name, serve)| {
                 let path = format!("{}/{{document_id}}/{name}", mount.endpoint.base);

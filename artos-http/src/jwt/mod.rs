@@ -8,12 +8,12 @@ mod keys;
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use artos_core::Name;
+use artos_core::{Clock, Name, SystemClock, Timestamp};
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde_json::{Map, Value};
 
 use self::keys::{KeySet, Source};
-use crate::{Caller, Problem, Scope, Scopes};
+use crate::{Caller, Problem, Scope, Scopes, lapse::Lapse};
 
 /// Longest token, in bytes; a token is read before it is known whose it is.
 const TOKEN_BYTES_MAX: usize = 8 * 1_024;
@@ -50,8 +50,9 @@ impl JwtAlgorithm {
 /// Checks tokens of one issuer; for [`Auth::jwt`](crate::Auth::jwt). Clones share their keys.
 ///
 /// A token must have `exp`, `iss`, `aud` and `sub`, and name its organization in `org_id`. What it
-/// may do is in `scope` (names with spaces between them) or `permissions` (a list), with the names
-/// of [`Scope`]s; others are ignored. A token without an organization is answered 403, one that is
+/// may do is in `scope`, `scp` or `permissions` (a list, or names with spaces between them), with
+/// the names of [`Scope`]s; others are ignored, and the first of these claims that names one counts
+/// alone. A token without an organization is answered 403, one that is
 /// not good in any other way 401.
 ///
 /// # Examples
@@ -120,8 +121,8 @@ impl Jwt {
         }
     }
 
-    /// Finds out who calls with a token; `None` if it is not a good one.
-    pub(crate) async fn caller(&self, token: &str) -> Result<Option<Caller>, Problem> {
+    /// Finds out who calls with a token, and until when; `None` if it is not a good one.
+    pub(crate) async fn caller(&self, token: &str) -> Result<Option<(Caller, Lapse)>, Problem> {
         if token.len() > TOKEN_BYTES_MAX {
             return Ok(None);
         }
@@ -131,7 +132,10 @@ impl Jwt {
         }
         let Some(key) = self.0.keys.find(header.kid.as_deref()).await? else { return Ok(None) };
         match decode::<Map<String, Value>>(token, &key, &self.0.validation) {
-            Ok(token) => self.caller_of(&token.claims).map(Some),
+            Ok(token) => {
+                let lapse = lapse_of(&token.claims);
+                self.caller_of(&token.claims).map(|caller| Some((caller, lapse)))
+            }
             Err(error) => {
                 tracing::debug!(%error, "a token was refused");
                 Ok(None)
@@ -151,18 +155,32 @@ impl Jwt {
     }
 }
 
+/// Returns when a token ends; its claims were checked.
+fn lapse_of(claims: &Map<String, Value>) -> Lapse {
+    let end = claims.get("exp").and_then(Value::as_f64).unwrap_or_default();
+    let end = Duration::try_from_secs_f64(end).unwrap_or(Duration::MAX);
+    Lapse::at(Timestamp::from_micros(0) + end + LEEWAY, SystemClock.now())
+}
+
+/// Where a token says what it allows. The first that names one of our scopes counts, and no other
+/// adds to it: `scope` is what was granted to the program that calls, `permissions` often all that
+/// its user may do. With OpenID Connect, `scope` has names of its own, which say nothing here.
+const SCOPE_CLAIMS: [&str; 3] = ["scope", "scp", "permissions"];
+
 /// Reads what a token allows; `None` if it does not say.
 fn scopes(claims: &Map<String, Value>) -> Option<Scopes> {
-    let names: Vec<&str> = match (claims.get("scope"), claims.get("permissions")) {
-        (Some(Value::String(text)), _) => text.split(' ').collect(),
-        (Some(Value::Array(list)), _) | (None, Some(Value::Array(list))) => {
-            list.iter().filter_map(Value::as_str).collect()
-        }
-        (None, None) => return None,
-        // It says something, but nothing that could be understood.
-        _ => Vec::new(),
-    };
-    Some(names.iter().filter_map(|name| name.parse::<Scope>().ok()).collect())
+    let said: Vec<_> = SCOPE_CLAIMS.iter().filter_map(|name| claims.get(*name)).collect();
+    let mut read = said.iter().map(|claim| {
+        let names: Vec<&str> = match claim {
+            Value::String(text) => text.split(' ').collect(),
+            Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+            // It says something, but nothing that could be understood.
+            _ => Vec::new(),
+        };
+        names.iter().filter_map(|name| name.parse::<Scope>().ok()).collect::<Scopes>()
+    });
+    let first = read.find(|scopes| *scopes != Scopes::NONE);
+    first.or((!said.is_empty()).then_some(Scopes::NONE))
 }
 
 impl JwtBuilder {
@@ -172,7 +190,7 @@ impl JwtBuilder {
         self
     }
 
-    /// Sets what a token may do that has neither `scope` nor `permissions`. Default: nothing.
+    /// Sets what a token may do that has no `scope`, `scp` or `permissions`. Default: nothing.
     pub fn scopes_if_absent(mut self, scopes: impl Into<Scopes>) -> Self {
         self.scopes_if_absent = scopes.into();
         self

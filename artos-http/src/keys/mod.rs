@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::{
     Caller, Problem, Scope, Scopes,
     error::ProblemKind,
+    lapse::Lapse,
     records::{Change, Collection, RecordError, tenant},
 };
 
@@ -145,19 +146,20 @@ impl Keys {
         token.starts_with(PREFIX)
     }
 
-    /// Finds out who calls with a key; `None` if it is none, or no longer.
-    pub(crate) async fn caller(&self, token: &str) -> Result<Option<Caller>, Problem> {
+    /// Finds out who calls with a key, and until when; `None` if it is none, or no longer.
+    pub(crate) async fn caller(&self, token: &str) -> Result<Option<(Caller, Lapse)>, Problem> {
         let Some((id, secret)) = parse(token) else { return Ok(None) };
         let found = self.client.find(id, Part::Input).await?;
         let found = found.filter(|found| is_live(&found.record));
-        let stored = found.and_then(|found| {
-            serde_json::from_slice::<StoredKey>(&found.payload.unwrap_or_default()).ok()
+        let found = found.and_then(|found| {
+            let input = found.payload.unwrap_or_default();
+            Some((found.record, serde_json::from_slice::<StoredKey>(&input).ok()?))
         });
         // Compared in any case, so that the time does not tell which ids exist.
         let nobody = "0".repeat(64);
-        let expected = stored.as_ref().map_or(nobody.as_str(), |stored| stored.hash.as_str());
+        let expected = found.as_ref().map_or(nobody.as_str(), |(_, stored)| stored.hash.as_str());
         let is_right = bool::from(expected.as_bytes().ct_eq(hash(secret).as_bytes()));
-        let Some(stored) = stored.filter(|_| is_right) else { return Ok(None) };
+        let Some((record, stored)) = found.filter(|_| is_right) else { return Ok(None) };
         let now = self.client.now();
         if stored.expires_at.is_some_and(|at| at <= now.as_micros()) {
             return Ok(None);
@@ -165,7 +167,10 @@ impl Keys {
         self.note_use(&stored.organization, id, now).await;
         let scopes: Scopes =
             stored.scopes.iter().filter_map(|scope| scope.parse::<Scope>().ok()).collect();
-        Ok(Some(Caller::of(stored.organization).with_scopes(scopes)))
+        let end = stored.expires_at.map(Timestamp::from_micros);
+        let lapse = end.map_or_else(Lapse::default, |end| Lapse::at(end, now));
+        let lapse = lapse.of_key(self.client.clone(), &record, is_live);
+        Ok(Some((Caller::of(stored.organization).with_scopes(scopes), lapse)))
     }
 
     /// Notes that a key was used, now and then. A note that gets lost is only a note.

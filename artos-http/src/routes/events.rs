@@ -15,13 +15,14 @@ use axum::{
         sse::{Event, KeepAlive, Sse},
     },
 };
-use futures::{Stream, stream};
+use futures::{Stream, future::BoxFuture, stream};
 use serde::Deserialize;
 
 use crate::{
     Caller, Drain, Problem,
     access::Action,
     app::{Mount, PathId},
+    lapse::Lapse,
     waiters::Waiting,
     wire::{TaskEvent, TaskStatus},
 };
@@ -76,6 +77,7 @@ pub(crate) async fn events(
     State(mount): State<Mount>,
     caller: Caller,
     PathId(id): PathId,
+    lapse: Lapse,
     params: Result<Query<EventsParams>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
@@ -90,7 +92,7 @@ pub(crate) async fn events(
     let watch = mount.app.client.watch(id).since(record.revision).poll_interval(LOOK_EVERY);
     let follow = Follow {
         watch,
-        drain: mount.app.drain.clone(),
+        end: End::new(mount.app.drain.clone(), lapse),
         last,
         shown: None,
         next: Some(record),
@@ -121,10 +123,32 @@ pub(super) fn streamed(
     response
 }
 
+/// What ends a stream from outside: the instance goes away, or its caller may no longer call.
+pub(super) struct End {
+    drain: Drain,
+    lapsed: Option<BoxFuture<'static, ()>>,
+}
+
+impl End {
+    pub(super) fn new(drain: Drain, lapse: Lapse) -> Self {
+        Self { drain, lapsed: lapse.lapsed() }
+    }
+
+    pub(super) async fn came(&mut self) {
+        match &mut self.lapsed {
+            None => self.drain.started().await,
+            Some(lapsed) => tokio::select! {
+                () = self.drain.started() => {}
+                () = lapsed => {}
+            },
+        }
+    }
+}
+
 /// One stream of events.
 struct Follow {
     watch: Watch,
-    drain: Drain,
+    end: End,
     /// The id of the last event the client has.
     last: Option<u64>,
     /// What matters of the last event that was sent here.
@@ -167,7 +191,7 @@ impl Follow {
                 Some(record) => record,
                 None => tokio::select! {
                     biased;
-                    () = self.drain.started() => return None,
+                    () = self.end.came() => return None,
                     // A store that cannot be read any more ends the stream: the client comes back.
                     changed = self.watch.changed() => changed.ok()??,
                 },

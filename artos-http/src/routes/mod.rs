@@ -7,6 +7,8 @@ mod events;
 mod feed;
 mod health;
 mod list;
+mod look;
+mod looks;
 mod retry;
 mod status;
 mod submit;
@@ -29,6 +31,8 @@ use crate::{
     idempotency, nested,
     resource::ServeBytes,
 };
+
+pub(crate) use looks::Looks;
 
 /// The routes of a resource, below its base path, with their documentation.
 pub(crate) fn of_resource() -> [UtoipaMethodRouter<Mount>; 8] {

@@ -12,11 +12,14 @@ use crate::support::{BASE, Call, GLOBEX, SECOND, Service};
 pub(crate) struct Stream {
     body: BodyDataStream,
     buffer: String,
+    /// The last id that came.
+    last: u64,
 }
 
 /// One event of a stream.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Event {
+    /// That of the event, or else of the last one before it that had one, as browsers have it.
     pub(crate) id: u64,
     pub(crate) name: String,
     pub(crate) data: Value,
@@ -28,7 +31,7 @@ impl Stream {
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
-        Self { body: response.into_body().into_data_stream(), buffer: String::new() }
+        Self { body: response.into_body().into_data_stream(), buffer: String::new(), last: 0 }
     }
 
     /// Returns the next block of lines; `None` at the end.
@@ -52,8 +55,9 @@ impl Stream {
                 found.map(|value| value.trim().to_owned())
             };
             if let Some(data) = field("data:") {
+                self.last = field("id:").map_or(self.last, |id| id.parse().unwrap());
                 return Some(Event {
-                    id: field("id:").unwrap().parse().unwrap(),
+                    id: self.last,
                     name: field("event:").unwrap(),
                     data: serde_json::from_str(&data).unwrap(),
                 });

@@ -77,9 +77,9 @@ async fn who_comes_back_hears_what_happened_meanwhile() {
     ] {
         let mut stream = Stream::open(call).await;
         // What happened shortly before the last event is told again: clocks differ.
-        for id in [&stays, &ends, &quick] {
+        for (name, id) in [("snapshot", &stays), ("end", &ends), ("end", &quick)] {
             let event = stream.next().await.unwrap();
-            assert_eq!((event.name.as_str(), &event.data["task_id"]), ("snapshot", &json!(id)));
+            assert_eq!((event.name.as_str(), &event.data["task_id"]), (name, &json!(id)));
         }
         // Nothing of what was over before is told.
         assert!(tokio::time::timeout(60 * SECOND, stream.next()).await.is_err());
@@ -121,4 +121,119 @@ async fn an_organization_has_only_so_many_streams() {
     assert_eq!(service.get(&path()).token(GLOBEX).response().await.status(), StatusCode::OK);
     drop(open);
     Stream::open(service.get(&path())).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_streams_of_an_organization_share_one_look() {
+    let service = Service::start().await;
+    let mut streams = Vec::new();
+    for _ in 0..20 {
+        streams.push(Stream::open(service.get(&path())).await);
+    }
+    let before = service.store.lists();
+    let id = service.submit("LATER").await;
+    for stream in &mut streams {
+        assert_eq!(stream.next().await.unwrap().data["task_id"], id);
+    }
+    tokio::time::sleep(60 * SECOND).await;
+    // Two listings for the change, and two every ten seconds.
+    let lists = service.store.lists() - before;
+    assert!(lists <= 16, "{lists}");
+    // When nobody follows any more, nobody looks.
+    drop(streams);
+    tokio::time::sleep(20 * SECOND).await;
+    let before = service.store.lists();
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(service.store.lists(), before);
+    // And somebody who comes then finds everything.
+    let mut stream = Stream::open(service.get(&path())).await;
+    assert_eq!(stream.next().await.unwrap().data["task_id"], id);
+    service.post(&format!("{BASE}/{id}/cancel")).send().await;
+    assert_eq!(stream.next().await.unwrap().name, "end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_last_of_events_that_come_together_has_an_id() {
+    let service = Service::start().await;
+    for _ in 0..3 {
+        service.submit("LATER").await;
+    }
+    let mut stream = Stream::open(service.get(&path())).await;
+    let ids = [stream.next().await, stream.next().await, stream.next().await];
+    let ids = ids.map(|event| event.unwrap().id);
+    // Whoever is cut off before the third has no id to come back with, and gets all three.
+    assert_eq!(ids[..2], [0, 0]);
+    assert!(ids[2] > 0);
+    let (one, other) = (service.submit("LATER").await, service.submit("LATER").await);
+    let events = [stream.next().await.unwrap(), stream.next().await.unwrap()];
+    assert_eq!(events.each_ref().map(|event| &event.data["task_id"]), [&json!(one), &json!(other)]);
+    assert_eq!(events[0].id, ids[2]);
+    assert!(events[1].id > ids[2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_while_the_store_cannot_be_read_is_told_afterwards() {
+    let service = Service::start().await;
+    let mut stream = Stream::open(service.get(&path())).await;
+    service.store.set_listless(true);
+    let quick = service.finished("CSR").await;
+    assert!(tokio::time::timeout(60 * SECOND, stream.next()).await.is_err());
+    service.store.set_listless(false);
+    let events = until_end(&mut stream, &quick).await;
+    assert_eq!(events.last().unwrap().data["status"], "Complete");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_more_tasks_than_it_can_follow_a_stream_says_so_and_reads_only_so_many() {
+    let service = Service::start().await;
+    for _ in 0..1_000 {
+        service.submit("LATER").await;
+    }
+    let mut stream = Stream::open(service.get(&path())).await;
+    for _ in 0..1_000 {
+        assert_eq!(stream.next().await.unwrap().name, "snapshot");
+    }
+    let before = service.store.gets();
+    for _ in 0..300 {
+        service.submit("LATER").await;
+    }
+    let mut names = std::collections::BTreeMap::<String, usize>::new();
+    let silence = async {
+        loop {
+            *names.entry(stream.next().await.unwrap().name).or_default() += 1;
+        }
+    };
+    let silence = tokio::time::timeout(60 * SECOND, silence).await;
+    assert!(silence.is_err());
+    assert_eq!(names.get("state"), Some(&300), "{names:?}");
+    let gaps = names.get("gap").copied().unwrap_or_default();
+    assert!((1..=7).contains(&gaps), "{names:?}");
+    let gets = service.store.gets() - before;
+    assert!(gets <= 200, "{gets} tasks were read one by one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_when_its_token_is_no_longer_good() {
+    let service = Service::start().await;
+    let is_good = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let asked = std::sync::Arc::clone(&is_good);
+    let auth = artos_http::Auth::lookup(move |_| {
+        let is_good = asked.load(std::sync::atomic::Ordering::SeqCst);
+        async move { Ok(is_good.then(|| artos_http::Caller::of("acme"))) }
+    });
+    let router = artos_http::router(service.runtime.client(), auth);
+    let app = router.resource(crate::support::documents()).build().unwrap();
+    let service = service.behind(app);
+    let id = service.submit("LATER").await;
+    let mut all = Stream::open(service.get(&path())).await;
+    let one = service.get(&format!("{BASE}/status/{id}/events"));
+    let mut one = Stream::open(one).await;
+    assert_eq!(all.next().await.unwrap().name, "snapshot");
+    assert_eq!(one.next().await.unwrap().name, "snapshot");
+    let both = async { tokio::select!(event = all.next() => event, event = one.next() => event) };
+    assert!(tokio::time::timeout(600 * SECOND, both).await.is_err());
+    is_good.store(false, std::sync::atomic::Ordering::SeqCst);
+    let started = Instant::now();
+    assert_eq!(tokio::join!(all.next(), one.next()), (None, None));
+    assert!(started.elapsed() <= 60 * SECOND, "{:?}", started.elapsed());
 }

@@ -11,7 +11,10 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
 
-use crate::support::{BASE, SECOND, Service};
+use crate::{
+    events::Stream,
+    support::{BASE, SECOND, Service},
+};
 
 const ISSUER: &str = "https://login.example.com/";
 const AUDIENCE: &str = "artos";
@@ -152,6 +155,45 @@ async fn a_token_that_says_nothing_of_scopes_may_do_what_the_host_says() {
     // It says something, though nothing that is understood here.
     let token = signer.sign(&with("scope", json!("profile")));
     lenient.get(BASE).token(&token).send().await.problem(403);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_claims_the_first_that_names_a_scope_counts() {
+    let signer = Signer::new("one");
+    let service = behind(builder().keys(set(&[&signer])).build().unwrap()).await;
+    for (claims, may_read, may_submit) in [
+        (json!({ "scope": "openid profile", "permissions": ["read"] }), true, false),
+        (json!({ "scope": "openid read", "permissions": ["submit", "admin"] }), true, false),
+        (json!({ "scp": ["read"], "permissions": ["submit"] }), true, false),
+        (json!({ "scp": "read submit" }), true, true),
+        (json!({ "scope": "", "scp": [], "permissions": ["read", "submit"] }), true, true),
+        (json!({ "scope": "openid", "permissions": ["other"] }), false, false),
+        (json!({ "scope": 7, "permissions": ["read"] }), true, false),
+    ] {
+        let mut all = with("scope", Value::Null);
+        for (name, value) in claims.as_object().unwrap() {
+            all[name.as_str()] = value.clone();
+        }
+        let token = signer.sign(&all);
+        let read = service.get(BASE).token(&token).send().await.status.as_u16();
+        let submit = service.generate("CSR").token(&token).send().await.status.as_u16();
+        let expected = (if may_read { 200 } else { 403 }, if may_submit { 202 } else { 403 });
+        assert_eq!((read, submit), expected, "{claims}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_the_token_that_opened_it() {
+    let signer = Signer::new("one");
+    let service = behind(builder().keys(set(&[&signer])).build().unwrap()).await;
+    let token = signer.sign(&with("exp", json!(seconds() + 600)));
+    service.generate("LATER").token(&token).send().await;
+    let mut stream = Stream::open(service.get(&format!("{BASE}/events")).token(&token)).await;
+    assert_eq!(stream.next().await.unwrap().name, "snapshot");
+    let started = tokio::time::Instant::now();
+    assert_eq!(stream.next().await, None);
+    // With the leeway.
+    assert!((625..=631).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
 }
 
 /// Serves a set of keys, and counts how often.

@@ -4,6 +4,7 @@ use artos_http::{Auth, Caller, Keys, Scope};
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use crate::events::Stream;
 use crate::support::{ACME, BASE, GLOBEX, SECOND, Service, documents};
 
 const KEYS: &str = "/api/v1/keys";
@@ -164,4 +165,32 @@ async fn a_service_without_keys_has_no_routes_for_them() {
     service.get(BASE).token(&first.unwrap()).send().await.problem(401);
     assert_eq!(Caller::of("acme").scopes().iter().count(), 4);
     assert_eq!(service.get(BASE).send().await.json()["documents"], Value::Array(Vec::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_with_the_key_that_opened_it() {
+    let service = service().await;
+    let task = service.submit("LATER").await;
+    let paths = [format!("{BASE}/events"), format!("{BASE}/status/{task}/events")];
+    for path in paths {
+        let (id, token) = make(&service, &["read"], None).await;
+        let mut stream = Stream::open(service.get(&path).token(&token)).await;
+        assert_eq!(stream.next().await.unwrap().name, "snapshot");
+        let before = service.store.gets();
+        assert!(tokio::time::timeout(120 * SECOND, stream.next()).await.is_err());
+        // A key at rest is not looked at all the time.
+        assert!(service.store.gets() - before <= 2);
+        let revoked = service.call(Method::DELETE, &format!("{KEYS}/{id}")).send().await;
+        assert_eq!(revoked.status, StatusCode::NO_CONTENT);
+        let started = tokio::time::Instant::now();
+        assert_eq!(stream.next().await, None);
+        assert!(started.elapsed() < SECOND, "{:?}", started.elapsed());
+
+        let (_, token) = make(&service, &["read"], Some(60)).await;
+        let mut stream = Stream::open(service.get(&path).token(&token)).await;
+        assert_eq!(stream.next().await.unwrap().name, "snapshot");
+        let started = tokio::time::Instant::now();
+        assert_eq!(stream.next().await, None);
+        assert_eq!(started.elapsed().as_secs(), 60);
+    }
 }

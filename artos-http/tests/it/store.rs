@@ -41,6 +41,9 @@ pub(crate) struct MoodyStore {
     mood: Arc<AtomicU8>,
     calls: Arc<AtomicUsize>,
     gets: Arc<AtomicUsize>,
+    /// Lists nothing.
+    is_listless: Arc<AtomicBool>,
+    lists: Arc<AtomicUsize>,
     /// Gives no hints any more.
     is_mute: Arc<AtomicBool>,
 }
@@ -53,6 +56,8 @@ impl MoodyStore {
             mood: Arc::default(),
             calls: Arc::default(),
             gets: Arc::default(),
+            is_listless: Arc::default(),
+            lists: Arc::default(),
             is_mute: Arc::default(),
         }
     }
@@ -64,6 +69,16 @@ impl MoodyStore {
     /// Returns how often the store was called.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Fails to list from now on, or does it again.
+    pub(crate) fn set_listless(&self, is_listless: bool) {
+        self.is_listless.store(is_listless, Ordering::SeqCst);
+    }
+
+    /// Returns how often tasks were listed.
+    pub(crate) fn lists(&self) -> usize {
+        self.lists.load(Ordering::SeqCst)
     }
 
     /// Gives no hints to whoever asks for them from now on.
@@ -104,6 +119,10 @@ impl TaskStore for MoodyStore {
 
     async fn list(&self, query: &ListQuery) -> StoreResult<Page> {
         self.check().await?;
+        self.lists.fetch_add(1, Ordering::SeqCst);
+        if self.is_listless.load(Ordering::SeqCst) {
+            return Err(StoreError::unavailable("told to list nothing"));
+        }
         self.inner.list(query).await
     }
 
