@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use artos_core::{
-    Client, Monitor, Random, TaskId, TaskRecord,
+    Client, Filter, ListQuery, Monitor, Name, Random, TaskId, TaskRecord,
     store::{Found, Part},
 };
 use axum::{
@@ -16,6 +16,7 @@ use crate::{
     Caller, Drain, Problem,
     access::{self, Action, Ownership},
     backlog::Backlog,
+    idempotency,
     resource::Endpoint,
     routes::Looks,
     waiters::Waiters,
@@ -89,9 +90,29 @@ impl Mount {
         if self.app.drain.is_started() { Err(Problem::draining()) } else { Ok(()) }
     }
 
-    /// Refuses another task while too many wait.
-    pub(crate) async fn take_task(&self, caller: &Caller) -> Result<(), Problem> {
-        self.app.backlog.admit(&self.app.client, caller.organization()).await
+    /// Refuses another task while too many wait. What was taken in under this key is no other one.
+    pub(crate) async fn take_task(
+        &self,
+        caller: &Caller,
+        key: Option<&Name>,
+    ) -> Result<(), Problem> {
+        let admitted = self.app.backlog.admit(&self.app.client, caller.organization()).await;
+        match (admitted, key) {
+            (Err(_), Some(key)) if self.has_taken(caller, key).await? => Ok(()),
+            (admitted, _) => admitted,
+        }
+    }
+
+    /// Returns whether a request with this key made a task.
+    async fn has_taken(&self, caller: &Caller, key: &Name) -> Result<bool, Problem> {
+        let filter = Filter {
+            kinds: vec![self.endpoint.kind.clone()],
+            tenant: caller.organization().cloned(),
+            labels: vec![(Name::from_static(idempotency::REQUEST), key.clone())],
+            ..Filter::default()
+        };
+        let query = ListQuery { filter, limit: 1, ..ListQuery::default() };
+        Ok(!self.app.client.list(&query).await?.tasks.is_empty())
     }
 
     pub(crate) fn status_path(&self, id: TaskId) -> String {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use artos_core::{Client, Filter, ListQuery, Name, TaskState, store::StoreResult};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use crate::error::{Problem, ProblemKind};
 
@@ -52,39 +52,43 @@ struct Count {
     since: u64,
     /// What was let in while the store was being asked.
     meanwhile: u64,
-    is_asking: bool,
+    /// Somebody asks the store, and tells here whether it answered.
+    asking: Option<watch::Receiver<Option<bool>>>,
 }
 
 /// What a count says about one more task.
 enum Verdict {
     In,
     Full,
-    /// Nobody knows: ask the store.
-    Ask,
+    /// Nobody knows: ask the store, and tell the others whether it answered.
+    Ask(watch::Sender<Option<bool>>),
+    /// Nobody knows, and somebody asks already.
+    Wait(watch::Receiver<Option<bool>>),
 }
 
 impl Count {
     fn judge(&mut self, max: u64, now: Instant) -> Verdict {
         let is_full = |found: u64| found.saturating_add(self.since) >= max;
-        let verdict = match self.found {
-            // Somebody is asking already, and what was known before is good enough till then.
-            None if self.is_asking => Verdict::In,
-            Some((found, _)) if self.is_asking && !is_full(found) => Verdict::In,
-            Some(_) if self.is_asking => Verdict::Full,
-            Some((found, at)) if is_full(found) && now - at < REFUSE_FOR => Verdict::Full,
-            Some((found, at)) if !is_full(found) && now - at < COUNT_EVERY => Verdict::In,
-            Some(_) | None => Verdict::Ask,
+        let verdict = match (self.found, &self.asking) {
+            (None, Some(asking)) => Verdict::Wait(asking.clone()),
+            // What was known before is good enough till then.
+            (Some((found, _)), Some(_)) if !is_full(found) => Verdict::In,
+            (Some(_), Some(_)) => Verdict::Full,
+            (Some((found, at)), None) if is_full(found) && now - at < REFUSE_FOR => Verdict::Full,
+            (Some((found, at)), None) if !is_full(found) && now - at < COUNT_EVERY => Verdict::In,
+            (Some(_) | None, None) => {
+                let (tell, asking) = watch::channel(None);
+                self.asking = Some(asking);
+                Verdict::Ask(tell)
+            }
         };
         match verdict {
             Verdict::In => {
                 self.since += 1;
                 self.meanwhile += 1;
             }
-            Verdict::Ask => {
-                self.is_asking = true;
-                self.meanwhile = 0;
-            }
-            Verdict::Full => {}
+            Verdict::Ask(_) => self.meanwhile = 0,
+            Verdict::Full | Verdict::Wait(_) => {}
         }
         verdict
     }
@@ -130,36 +134,41 @@ impl Backlog {
     }
 
     async fn has_room(&self, client: &Client, whose: Whose, max: u64) -> bool {
-        let now = Instant::now();
-        {
-            let mut counts = self.counts();
-            if counts.len() >= REMEMBERED_MAX && !counts.contains_key(&whose) {
-                counts.clear();
-            }
-            match counts.entry(whose.clone()).or_default().judge(max, now) {
+        loop {
+            match self.judge(&whose, max) {
                 Verdict::In => return true,
                 Verdict::Full => return false,
-                Verdict::Ask => {}
+                Verdict::Ask(tell) => {
+                    // Should this future be dropped meanwhile, the next one asks.
+                    let asking = Asking { backlog: self, whose: &whose };
+                    let found = self.count(client, &whose).await;
+                    drop(asking);
+                    if let Ok(found) = found {
+                        let mut counts = self.counts();
+                        counts.entry(whose.clone()).or_default().learn(found, Instant::now());
+                    }
+                    tell.send_replace(Some(found.is_ok()));
+                    // The submission itself will tell that the store is not there.
+                    if found.is_err() {
+                        return true;
+                    }
+                }
+                Verdict::Wait(mut asking) => {
+                    let told = asking.wait_for(Option::is_some).await;
+                    if told.is_ok_and(|told| *told == Some(false)) {
+                        return true;
+                    }
+                }
             }
         }
-        // Should this future be dropped meanwhile, the next one asks.
-        let asking = Asking { backlog: self, whose: &whose };
-        let found = self.count(client, &whose).await;
-        drop(asking);
+    }
+
+    fn judge(&self, whose: &Whose, max: u64) -> Verdict {
         let mut counts = self.counts();
-        let count = counts.entry(whose).or_default();
-        match found {
-            Ok(found) => count.learn(found, now),
-            // The submission itself will tell that the store is not there.
-            Err(_) => return true,
+        if counts.len() >= REMEMBERED_MAX && !counts.contains_key(whose) {
+            counts.clear();
         }
-        match count.found {
-            Some((found, _)) if found.saturating_add(count.since) >= max => false,
-            _ => {
-                count.since += 1;
-                true
-            }
-        }
+        counts.entry(whose.clone()).or_default().judge(max, Instant::now())
     }
 
     async fn count(&self, client: &Client, whose: &Whose) -> StoreResult<u64> {
@@ -193,7 +202,7 @@ struct Asking<'a> {
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
         if let Some(count) = self.backlog.counts().get_mut(self.whose) {
-            count.is_asking = false;
+            count.asking = None;
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::error::{Problem, ProblemKind};
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
+/// The label of a task with the key of the request that made it, by which it can be found.
+pub(crate) const REQUEST: &str = "artos.request";
+
 /// Longest key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
 

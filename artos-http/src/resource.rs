@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{Caller, Problem, app::App, openapi::NamedSchema, request, wire};
+use crate::{Caller, Problem, app::App, idempotency, openapi::NamedSchema, request, wire};
 
 type Convert<T> =
     Arc<dyn Fn(Bytes, Caller) -> BoxFuture<'static, Result<Submission<T>, Problem>> + Send + Sync>;
@@ -199,6 +199,7 @@ impl<T: Task> Resource<T> {
                     submission = submission.tenant(organization.clone());
                 }
                 if let Some(key) = key {
+                    submission = submission.label(idempotency::REQUEST, key.clone());
                     submission = submission.idempotency_key(key);
                 }
                 #[cfg(feature = "webhooks")]

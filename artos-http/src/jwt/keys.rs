@@ -12,11 +12,14 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
 };
 use reqwest::redirect;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::Instant,
+};
 use url::{Host, Url};
 
 use super::JwtError;
-use crate::Problem;
+use crate::{Problem, spawn};
 
 /// How long keys are good before they are read again.
 const READ_EVERY: Duration = Duration::from_secs(10 * 60);
@@ -50,12 +53,14 @@ enum Place {
 type Keys = HashMap<String, Arc<DecodingKey>>;
 
 /// The keys of an issuer.
-pub(super) struct KeySet {
+pub(super) struct KeySet(Arc<Shared>);
+
+struct Shared {
     place: Place,
     algorithm: Algorithm,
     known: RwLock<Known>,
-    /// When it was last tried to read them; held while that is done.
-    tried: Mutex<Option<Instant>>,
+    /// When it was last tried to read them; held while that is done, so that one does it for all.
+    tried: Arc<Mutex<Option<Instant>>>,
 }
 
 #[derive(Clone, Default)]
@@ -90,35 +95,52 @@ impl KeySet {
         let mut known = Known::default();
         if let Some(text) = text {
             known.keys = Arc::new(parse(&text, algorithm).map_err(bad)?);
+            known.read = Some(Instant::now());
         }
-        Ok(Self { place, algorithm, known: RwLock::new(known), tried: Mutex::default() })
+        let (known, tried) = (RwLock::new(known), Arc::default());
+        Ok(Self(Arc::new(Shared { place, algorithm, known, tried })))
     }
 
-    /// Finds the key that a token names.
+    /// Finds the key that a token names. Whoever names a known one does not wait: if the keys are
+    /// old, they are read again beside.
     pub(super) async fn find(&self, id: Option<&str>) -> Result<Option<Arc<DecodingKey>>, Problem> {
-        let mut known = self.known();
-        let is_old = known.read.is_none_or(|read| read.elapsed() >= READ_EVERY);
-        if is_old || choose(&known.keys, id).is_none() {
-            self.read_again().await;
-            known = self.known();
+        let shared = &self.0;
+        let known = shared.known();
+        if let Some(key) = choose(&known.keys, id) {
+            if known.read.is_none_or(|read| read.elapsed() >= READ_EVERY) {
+                shared.begin_reading();
+            }
+            return Ok(Some(key));
         }
+        shared.begin_reading();
+        drop(shared.tried.lock().await);
+        let known = shared.known();
         if known.keys.is_empty() {
             return Err(Problem::unavailable("the keys of the issuer cannot be had at the moment"));
         }
         Ok(choose(&known.keys, id))
     }
+}
 
-    /// Reads the keys again, unless somebody just did. If that fails, the known ones stay.
-    async fn read_again(&self) {
+impl Shared {
+    /// Begins to read the keys again, unless somebody does or just did. It goes on also if whoever
+    /// asked goes away, so that none who does makes the next one ask as well.
+    fn begin_reading(self: &Arc<Self>) {
         if matches!(self.place, Place::Nowhere) {
             return;
         }
-        let mut tried = self.tried.lock().await;
-        if tried.is_some_and(|tried| tried.elapsed() < READ_APART) {
-            return;
+        let Ok(tried) = Arc::clone(&self.tried).try_lock_owned() else { return };
+        if tried.is_none_or(|tried| tried.elapsed() >= READ_APART) {
+            let shared = Arc::clone(self);
+            spawn::beside(async move { shared.read_again(tried).await });
         }
-        *tried = Some(Instant::now());
+    }
+
+    /// Reads the keys again. If that fails, the known ones stay.
+    async fn read_again(&self, mut tried: OwnedMutexGuard<Option<Instant>>) {
         let text = self.read().await;
+        // Counted from the end: a slow answer is no reason to ask again at once.
+        *tried = Some(Instant::now());
         match text.and_then(|text| parse(&text, self.algorithm)) {
             Ok(keys) => {
                 let known = Known { keys: Arc::new(keys), read: Some(Instant::now()) };

@@ -57,7 +57,7 @@ pub(crate) async fn retry(
     mount.record(&caller, Action::Retry, id).await?;
     let route = format!("POST {}/{id}/retry", mount.endpoint.base);
     let key = idempotency::key(&headers, &route)?;
-    mount.take_task(&caller).await?;
+    mount.take_task(&caller, None).await?;
     let retried = mount.app.client.retry_with_key(id, key).await?;
     tracing::info!(task_id = %retried.id, retry_of = %id, replayed = retried.replayed, "accepted");
     let answer = Retried {

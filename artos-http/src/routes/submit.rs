@@ -61,7 +61,7 @@ pub(crate) async fn generate(
     let body = request::read_body(body, mount.app.body_limit).await?;
     let route = format!("POST {}/generate", mount.endpoint.base);
     let key = idempotency::key(&headers, &route)?;
-    mount.take_task(&caller).await?;
+    mount.take_task(&caller, key.as_ref()).await?;
     let app = Arc::clone(&mount.app);
     let submitted = (mount.endpoint.submit)(app, caller, body, key).await?;
     tracing::info!(task_id = %submitted.id, replayed = submitted.replayed, "accepted");

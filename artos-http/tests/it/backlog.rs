@@ -79,3 +79,35 @@ async fn a_store_that_cannot_count_refuses_by_itself() {
     service.store.set(Mood::Well);
     service.submit("LATER").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_come_together_at_first_are_counted() {
+    let service = Service::start_with(|router| router.pending_max(3)).await;
+    let calls: Vec<_> = (0..20).map(|_| service.generate("LATER").spawn()).collect();
+    let mut taken = 0;
+    for call in calls {
+        let answer = call.await.unwrap();
+        assert!([202, 429].contains(&answer.status.as_u16()), "{answer:?}");
+        taken += usize::from(answer.status == StatusCode::ACCEPTED);
+    }
+    assert_eq!(taken, 3);
+    assert_eq!(service.tasks().await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repeat_is_answered_beyond_the_cap_too() {
+    let service = Service::start_with(|router| router.pending_max(1).backlog_max(1)).await;
+    let call = |kind: &str| service.generate(kind).header("idempotency-key", "one");
+    let first = call("LATER").send().await.task_id();
+    let again = call("LATER").send().await;
+    assert_eq!(again.status, StatusCode::ACCEPTED, "{again:?}");
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.task_id(), first);
+    // Another request, another key, another organization.
+    assert_eq!(call("CSR").send().await.problem(422)["code"], "idempotency_key_reused");
+    let other = service.generate("LATER").header("idempotency-key", "two").send().await;
+    assert_eq!(other.problem(429)["code"], "too_many_pending");
+    let theirs = call("LATER").token(GLOBEX).send().await;
+    assert_eq!((theirs.status.as_u16(), &theirs.json()["code"]), (503, &"overloaded".into()));
+    assert_eq!(service.tasks().await, 1);
+}

@@ -249,7 +249,56 @@ async fn keys_from_a_url_are_kept_and_read_again_for_a_new_key_but_not_for_every
     tokio::time::advance(601 * SECOND).await;
     tokio::time::resume();
     assert_eq!(call(&second).await, 200);
+    while asked.load(Ordering::SeqCst) < 4 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!((call(&second).await, call(&first).await), (200, 200));
     assert_eq!(asked.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
+async fn while_keys_are_read_again_known_ones_are_good_and_strangers_share_one_reading() {
+    let (one, two) = (Signer::new("one"), Signer::new("two"));
+    // The issuer answers the first time, and then only when it is told to.
+    let (release, released) = tokio::sync::watch::channel(true);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (counted, answer) = (Arc::clone(&asked), set(&[&one]));
+    let app = Router::new().route(
+        "/jwks.json",
+        get(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let (mut released, answer) = (released.clone(), answer.clone());
+            async move {
+                released.wait_for(|is_released| *is_released).await.unwrap();
+                answer
+            }
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks.json", listener.local_addr().unwrap());
+    tokio::runtime::Handle::current().spawn(async { axum::serve(listener, app).await });
+    let service = behind(builder().keys_from_url(url).build().unwrap()).await;
+    let call = async |token: &str| service.get(BASE).token(token).send().await.status.as_u16();
+    let (good, unknown) = (one.sign(&claims()), two.sign(&claims()));
+    assert_eq!(call(&good).await, 200);
+    release.send_replace(false);
+    tokio::time::pause();
+    tokio::time::advance(601 * SECOND).await;
+    tokio::time::resume();
+    // Nobody with a good token waits for the answer.
+    for _ in 0..3 {
+        let answered = tokio::time::timeout(SECOND, call(&good)).await;
+        assert_eq!(answered.expect("an answer at once"), 200);
+    }
+    // Strangers who go away do not make it ask again, and those who wait share the answer.
+    for _ in 0..3 {
+        let waits = tokio::time::timeout(SECOND / 20, call(&unknown)).await;
+        assert!(waits.is_err(), "{waits:?}");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    release.send_replace(true);
+    assert_eq!(futures::join!(call(&unknown), call(&unknown), call(&good)), (401, 401, 200));
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test(start_paused = true)]
