@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use artos_core::{Client, SubmitError};
+use artos_core::{Client, SubmitError, Task};
 use futures::future::join_all;
 
 use crate::{
@@ -19,6 +19,25 @@ async fn submits_that_gather_during_a_call_go_into_the_next_one() {
     assert_eq!(tasks.len(), 500);
     let calls = store.faults.inserts.load(Ordering::SeqCst);
     assert!(calls <= 3, "500 concurrent submits took {calls} calls");
+}
+
+#[tokio::test]
+async fn a_group_holds_eight_mebibytes_of_payload() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Text(String);
+    impl Task for Text {
+        const KIND: &'static str = "text";
+        type Output = ();
+    }
+    let store = FaultyStore::new(store());
+    let client = Client::new(store.clone());
+    let text = "x".repeat(3 * 1024 * 1024);
+    let submits = (0..5).map(|_| client.submit(Text(text.clone())).into_future());
+    for submitted in join_all(submits).await {
+        submitted.unwrap();
+    }
+    // Two of them, two, and the last.
+    assert_eq!(store.faults.inserts.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]
