@@ -1,6 +1,6 @@
 //! How a store is connected.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use artos_core::{Random, notify::ChangeHub, store::StoreResult};
 use sqlx::{
@@ -54,10 +54,19 @@ pub struct PostgresStoreBuilder {
     session: bool,
 }
 
-#[derive(Debug)]
 enum Source {
     Url(String),
     Pool(PgPool),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // It may hold a password, and in more than one place.
+            Self::Url(_) => f.write_str("Url(..)"),
+            Self::Pool(_) => f.write_str("Pool(..)"),
+        }
+    }
 }
 
 impl PostgresStoreBuilder {

@@ -70,7 +70,8 @@ pub fn grants(schema: &str, role: &str) -> StoreResult<String> {
     let sql = format!(
         "GRANT USAGE ON SCHEMA {{schema}} TO {role};\n\
          GRANT SELECT, INSERT, UPDATE, DELETE ON {{schema}}.tasks, {{schema}}.labels TO {role};\n\
-         GRANT SELECT ON {{schema}}.migrations TO {role};\n"
+         GRANT SELECT ON {{schema}}.migrations TO {role};\n\
+         GRANT EXECUTE ON FUNCTION {{schema}}.now_micros() TO {role};\n"
     );
     Ok(schema.fill(&sql))
 }

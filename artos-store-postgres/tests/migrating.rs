@@ -64,6 +64,14 @@ async fn a_role_with_few_rights_can_do_everything_but_migrate() {
     schema.connect().await;
     let role = format!("{}_role", schema.name);
     schema.execute(&format!("CREATE ROLE {role} LOGIN PASSWORD 'secret'")).await;
+    // As in databases where nobody may do anything unless told so.
+    let nobody = format!(
+        "REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA \"{0}\" FROM PUBLIC; \
+         REVOKE ALL ON SCHEMA \"{0}\" FROM PUBLIC; \
+         REVOKE ALL ON ALL TABLES IN SCHEMA \"{0}\" FROM PUBLIC",
+        schema.name
+    );
+    schema.execute(&nobody).await;
     schema.execute(&migrations::grants(&schema.name, &role).unwrap()).await;
     let url = schema.url_as(&role, "secret");
     let store = PostgresStore::builder(url).schema(&schema.name).connect().await.unwrap();
@@ -92,4 +100,10 @@ async fn a_name_that_postgres_would_cut_is_refused() {
         let refused = PostgresStore::builder("postgres://nowhere").schema(name).connect().await;
         assert!(matches!(refused, Err(StoreError::Invalid { .. })), "{refused:?}");
     }
+}
+
+#[test]
+fn what_a_builder_shows_has_no_password() {
+    let builder = PostgresStore::builder("postgres://app:hunter2@db/app?password=hunter2");
+    assert!(!format!("{builder:?}").contains("hunter2"));
 }

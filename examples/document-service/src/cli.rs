@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use ipnet::IpNet;
 
 use crate::{
+    discreet::discreet,
     files_location::FilesLocation,
+    jwt::JwtArguments,
     store::{DEFAULT_FOLDER, StoreLocation},
 };
 
@@ -38,10 +40,14 @@ const SERVE_HELP: &str = "\
 Examples:
   document-service serve --no-auth
   document-service serve --token acme=8d1f... --token globex=77c0...
+  document-service serve --jwt-issuer https://login.example.com/ --jwt-audience documents \
+    --jwt-keys https://login.example.com/.well-known/jwks.json
   document-service serve --no-auth --store sled:/var/lib/documents
   document-service serve --no-auth --store memory --files ./files
   DOCUMENT_SERVICE_TOKENS=acme=8d1f... document-service serve --listen 0.0.0.0:8080
   document-service serve --no-auth --store postgres://app@db/app --files s3://documents --workers 0
+
+With tokens, an organization's source files are in the folder that is called like it.
 
 Everything durable is in one folder, artos-data unless --store says otherwise: tasks in its folder
 `tasks`, source files and documents in its folder `files`. One process at a time may use it. With
@@ -65,12 +71,29 @@ pub struct ServeArguments {
         value_name = "ORG=TOKEN",
         env = "DOCUMENT_SERVICE_TOKENS",
         value_delimiter = ',',
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = discreet::<OrganizationToken>()
     )]
     pub tokens: Vec<OrganizationToken>,
     /// Let everybody do everything. Only on a loopback address.
-    #[arg(long, conflicts_with = "tokens", env = "DOCUMENT_SERVICE_NO_AUTH")]
+    #[arg(
+        long,
+        conflicts_with_all = ["tokens", "jwt_issuer"],
+        env = "DOCUMENT_SERVICE_NO_AUTH"
+    )]
     pub no_auth: bool,
+    /// Who may call with tokens that somebody else signs.
+    #[command(flatten)]
+    pub jwt: JwtArguments,
+    /// A first folder whose files every organization may name as sources, besides those in the
+    /// folder that is called like itself; may be repeated.
+    #[arg(
+        long = "shared-folder",
+        value_name = "FOLDER",
+        env = "DOCUMENT_SERVICE_SHARED_FOLDERS",
+        value_delimiter = ','
+    )]
+    pub shared_folders: Vec<String>,
     /// How many requests that change something an organization may make in a minute. There are no
     /// such limits with --no-auth.
     #[arg(
@@ -150,14 +173,20 @@ pub struct WorkArguments {
         value_name = "sled:PATH|postgres://...|memory",
         default_value_t = StoreLocation::Sled(DEFAULT_FOLDER.into()),
         env = "DOCUMENT_SERVICE_STORE",
-        hide_env_values = true
+        hide_env_values = true,
+        value_parser = discreet::<StoreLocation>()
     )]
     pub store: StoreLocation,
     /// Where the source files and the generated documents are: a folder, or `s3://BUCKET/PREFIX`,
     /// with keys, region and endpoint from AWS_... in the environment. Nodes that share tasks have
     /// to share files [default: the folder `files` beside the tasks, or artos-data/files if those
     /// are in memory; none if they are in Postgres].
-    #[arg(long, value_name = "DIR|s3://...", env = "DOCUMENT_SERVICE_FILES")]
+    #[arg(
+        long,
+        value_name = "DIR|s3://...",
+        env = "DOCUMENT_SERVICE_FILES",
+        value_parser = discreet::<FilesLocation>()
+    )]
     pub files: Option<FilesLocation>,
     /// How many documents to generate at a time. With 0, `serve` leaves that to other nodes.
     #[arg(
@@ -191,6 +220,12 @@ pub struct WorkArguments {
         value_delimiter = ','
     )]
     pub webhook_networks: Vec<IpNet>,
+    /// A file with the keys that the secrets of webhooks are stored sealed with: 64 hexadecimal
+    /// digits in a line, the first seals and all open. Every node needs the same. Without a file
+    /// they come from DOCUMENT_SERVICE_WEBHOOK_KEYS, with commas between them [default: secrets are
+    /// stored in plain text].
+    #[arg(long, value_name = "FILE", env = "DOCUMENT_SERVICE_WEBHOOK_KEYS_FILE")]
+    pub webhook_keys: Option<PathBuf>,
 }
 
 /// Options of `demo`.
@@ -235,9 +270,9 @@ pub enum BadToken {
     /// There is no `=`.
     #[error("expected ORG=TOKEN, for example acme=8d1f02...")]
     NoOrganization,
-    /// The organization could not be a folder.
-    #[error("`{0}` is no organization: expected letters, digits, `-`, `_` and `.`")]
-    Organization(String),
+    /// The organization could not be a folder. It is not repeated: it may be half a token.
+    #[error("there is no organization before `=`: expected letters, digits, `-`, `_` and `.`")]
+    Organization,
     /// The token could be guessed, or not be sent.
     #[error(
         "the token of `{0}` is too short or has spaces: expected at least 4 visible characters"
@@ -256,7 +291,7 @@ impl FromStr for OrganizationToken {
             && organization.len() <= 128
             && organization.chars().all(is_good);
         if !is_folder {
-            return Err(BadToken::Organization(organization.to_owned()));
+            return Err(BadToken::Organization);
         }
         if token.len() < 4 || !token.chars().all(|letter| letter.is_ascii_graphic()) {
             return Err(BadToken::Token(organization.to_owned()));

@@ -45,6 +45,11 @@ pub enum BadFilesLocation {
     /// `s3://` and no bucket.
     #[error("`{0}` names no bucket: expected `s3://BUCKET` or `s3://BUCKET/PREFIX`")]
     NoBucket(String),
+    /// An address without its two slashes.
+    #[error(
+        "expected two slashes after `{0}:`, as in `{0}://...`; a folder of that name is `./{0}:...`"
+    )]
+    NoSlashes(String),
     /// Some other sort of place. What follows may hold a password and is not repeated.
     #[error(
         "`{0}://` is no place for files: expected `DIR`, `file:///DIR` or `s3://BUCKET/PREFIX`"
@@ -57,14 +62,15 @@ impl FromStr for FilesLocation {
 
     fn from_str(text: &str) -> Result<Self, BadFilesLocation> {
         let Some((sort, place)) = text.split_once("://") else {
-            return match text {
-                "" => Err(BadFilesLocation::Empty),
-                folder => Ok(Self::Folder(folder.into())),
+            return match (text, sort_of(text)) {
+                ("", _) => Err(BadFilesLocation::Empty),
+                (_, Some(sort)) => Err(BadFilesLocation::NoSlashes(sort)),
+                (folder, None) => Ok(Self::Folder(folder.into())),
             };
         };
         match sort {
             "file" if place.starts_with('/') => Ok(Self::Folder(place.into())),
-            "file" => Err(BadFilesLocation::Host(text.to_owned())),
+            "file" => Err(BadFilesLocation::Host(without_user(text))),
             "s3" => {
                 let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
                 if bucket.is_empty() {
@@ -75,6 +81,23 @@ impl FromStr for FilesLocation {
             _ => Err(BadFilesLocation::Unknown(sort.to_owned())),
         }
     }
+}
+
+/// Returns an address without what may be a password.
+fn without_user(text: &str) -> String {
+    match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((sort, _)), Some((_, place))) => format!("{sort}://{place}"),
+        _ => text.to_owned(),
+    }
+}
+
+/// Returns the sort of place that a text names without its two slashes. A folder has no colon
+/// before the first slash, unless somebody wants to.
+fn sort_of(text: &str) -> Option<String> {
+    let (sort, _) = text.split_once(':')?;
+    let is_sort = sort.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        && sort.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_sort.then(|| sort.to_owned())
 }
 
 /// Writes what can be read back; a folder as it is reached from anywhere.

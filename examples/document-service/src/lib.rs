@@ -9,11 +9,13 @@
 pub mod classify;
 pub mod cli;
 pub mod demo;
+mod discreet;
 pub mod document;
 pub mod extract;
 pub mod files;
 pub mod files_location;
 pub mod generate;
+pub mod jwt;
 mod package;
 pub mod post_process;
 pub mod request;
@@ -23,3 +25,4 @@ pub mod service;
 pub mod source;
 pub mod stages;
 pub mod store;
+pub mod webhook_keys;

@@ -12,6 +12,7 @@ use crate::{
     files::Files,
     files_location::FilesLocation,
     service::{self, BASE, Service, Settings, Work},
+    webhook_keys,
 };
 
 /// Serves until Ctrl-C or SIGTERM, then drains.
@@ -26,6 +27,8 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         bail!("{}", ALONE);
     }
     let tls = tls(&arguments)?;
+    let jwt = arguments.jwt.checker()?;
+    let webhook_keys = webhook_keys::read(arguments.work.webhook_keys.as_deref())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     // First what can fail without any task being touched.
     let listener = TcpListener::bind(arguments.listen)
@@ -37,6 +40,9 @@ pub async fn run(arguments: ServeArguments) -> anyhow::Result<()> {
         store,
         files,
         tokens: &arguments.tokens,
+        jwt,
+        shared_folders: &arguments.shared_folders,
+        webhook_keys: &webhook_keys,
         webhook_networks: &arguments.work.webhook_networks,
         limits: limits(&arguments),
         pending_max: Some(arguments.pending_max),
@@ -79,11 +85,12 @@ pub async fn work(arguments: WorkArguments) -> anyhow::Result<()> {
     if arguments.workers == 0 {
         bail!("a worker with --workers 0 would do nothing: expected at least 1");
     }
+    let webhook_keys = webhook_keys::read(arguments.webhook_keys.as_deref())?;
     let stopped = stop_signal()?;
     let (store, files) = open(&arguments).await?;
     let WorkArguments { workers, lease_seconds: lease, .. } = arguments;
     let work = Work { store, files, workers, lease };
-    let runtime = work.start_alone(&arguments.webhook_networks).await?;
+    let runtime = work.start_alone(&arguments.webhook_networks, &webhook_keys).await?;
     println!("working on documents, {workers} at a time");
     stopped.await;
     runtime.shutdown(arguments.grace).await?;
@@ -138,10 +145,11 @@ fn limits(arguments: &ServeArguments) -> Option<Limits> {
 
 /// Refuses to be open by accident.
 fn check_access(arguments: &ServeArguments) -> anyhow::Result<()> {
-    if arguments.tokens.is_empty() && !arguments.no_auth {
+    let has_jwt = arguments.jwt.jwt_issuer.is_some();
+    if arguments.tokens.is_empty() && !has_jwt && !arguments.no_auth {
         bail!(
-            "nobody could call this service: give at least one --token ORG=TOKEN, or --no-auth to \
-             let everybody on this machine in"
+            "nobody could call this service: give at least one --token ORG=TOKEN, a --jwt-issuer, \
+             or --no-auth to let everybody on this machine in"
         );
     }
     let is_local = |address: SocketAddr| address.ip().is_loopback();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use artos_core::{Client, Queue, Runtime, Submission, TaskRecord, store::TaskStore};
-use artos_http::{Auth, Caller, Drain, FieldError, Keys, Limits, Problem, Resource, Webhooks};
+use artos_http::{Auth, Caller, Drain, FieldError, Jwt, Keys, Limits, Problem, Resource, Webhooks};
 use axum::{
     http::{HeaderName, HeaderValue, header},
     response::IntoResponse,
@@ -17,6 +17,7 @@ use crate::{
     request::{GenerateDocument, Wire, authorize_paths, validate},
     rules::RuleBook,
     stages,
+    webhook_keys::Key,
 };
 
 /// Where the documents are mounted.
@@ -29,8 +30,14 @@ pub struct Settings<'a> {
     pub store: Arc<dyn TaskStore>,
     /// Source files and documents.
     pub files: Files,
-    /// Who may call; empty for everybody.
+    /// Who may call; empty for everybody, unless there is `jwt`.
     pub tokens: &'a [OrganizationToken],
+    /// Who may call instead, with tokens that somebody else signs.
+    pub jwt: Option<Jwt>,
+    /// Folders whose files every organization may name.
+    pub shared_folders: &'a [String],
+    /// What the secrets of webhooks are sealed with; empty for not at all.
+    pub webhook_keys: &'a [Key],
     /// Networks that are not public and may get webhooks all the same.
     pub webhook_networks: &'a [IpNet],
     /// How often an organization may call; `None` for any number of times.
@@ -64,7 +71,7 @@ pub struct Service {
 pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
     let rules = RuleBook::embedded()?;
     let client = Client::new(Arc::clone(&settings.store));
-    let webhooks = webhooks(&client, settings.webhook_networks)?;
+    let webhooks = webhooks(&client, settings.webhook_networks, settings.webhook_keys)?;
     let runtime = match settings.workers {
         0 => None,
         workers => {
@@ -78,18 +85,18 @@ pub async fn start(settings: Settings<'_>) -> anyhow::Result<Service> {
         }
     };
     let drain = Drain::new();
-    let auth = if settings.tokens.is_empty() {
-        Auth::open()
-    } else {
-        Auth::tokens(settings.tokens.iter().map(|one| (one.organization.clone(), &one.token)))
-            .with_keys(Keys::new(client.clone()))
+    let tokens = settings.tokens.iter().map(|one| (one.organization.clone(), &one.token));
+    let auth = match settings.jwt {
+        Some(jwt) => Auth::jwt(jwt).with_keys(Keys::new(client.clone())),
+        None if settings.tokens.is_empty() => Auth::open(),
+        None => Auth::tokens(tokens).with_keys(Keys::new(client.clone())),
     };
-    let organizations = settings.tokens.iter().map(|one| one.organization.clone()).collect();
+    let shared = settings.shared_folders.to_vec();
     let client = runtime.as_ref().map_or(client, Runtime::client);
     let mut router = artos_http::router(client, auth)
         .drain(drain.clone())
         .webhooks(webhooks)
-        .resource(resource(settings.files, rules, organizations))
+        .resource(resource(settings.files, rules, shared))
         .cors_origins(settings.cors_origins)
         .compress()
         .docs_ui();
@@ -124,9 +131,13 @@ impl Work {
     /// # Errors
     ///
     /// If the embedded rules are broken, or the settings make no sense.
-    pub async fn start_alone(self, webhook_networks: &[IpNet]) -> anyhow::Result<Runtime> {
+    pub async fn start_alone(
+        self,
+        webhook_networks: &[IpNet],
+        webhook_keys: &[Key],
+    ) -> anyhow::Result<Runtime> {
         let client = Client::new(Arc::clone(&self.store));
-        let webhooks = webhooks(&client, webhook_networks)?;
+        let webhooks = webhooks(&client, webhook_networks, webhook_keys)?;
         self.start(&webhooks, &RuleBook::embedded()?).await
     }
 
@@ -140,22 +151,21 @@ impl Work {
     }
 }
 
-fn webhooks(client: &Client, networks: &[IpNet]) -> anyhow::Result<Webhooks> {
+fn webhooks(client: &Client, networks: &[IpNet], keys: &[Key]) -> anyhow::Result<Webhooks> {
     let mut webhooks = Webhooks::builder(client.clone())
         .events::<GenerateDocument>("document", |request| request.webhook.clone());
     for network in networks {
         webhooks = webhooks.allow(*network);
     }
+    for key in keys {
+        webhooks = webhooks.seal_secrets_with(*key);
+    }
     Ok(webhooks.build()?)
 }
 
 /// Describes the documents to the HTTP API.
-fn resource(
-    files: Files,
-    rules: RuleBook,
-    organizations: Vec<String>,
-) -> Resource<GenerateDocument> {
-    let accept = Arc::new(Accept { rules, organizations });
+fn resource(files: Files, rules: RuleBook, shared: Vec<String>) -> Resource<GenerateDocument> {
+    let accept = Arc::new(Accept { rules, shared });
     Resource::new(BASE)
         .from_request(move |body: GenerateDocument, caller: Caller| {
             let accept = Arc::clone(&accept);
@@ -173,7 +183,8 @@ fn resource(
 /// Decides which requests become tasks.
 struct Accept {
     rules: RuleBook,
-    organizations: Vec<String>,
+    /// Folders whose files every organization may name.
+    shared: Vec<String>,
 }
 
 impl Accept {
@@ -189,7 +200,7 @@ impl Accept {
             return Err(Problem::invalid(errors.into_iter().map(error).collect()));
         }
         let organization = caller.organization().map(|organization| organization.as_str());
-        authorize_paths(&request.file_paths, organization, &self.organizations)
+        authorize_paths(&request.file_paths, organization, &self.shared)
             .map_err(|_| Problem::forbidden("User has no organization or not authorized"))?;
         let name = request.file_stem();
         let document_type = request.document_type.clone();

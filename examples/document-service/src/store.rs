@@ -25,7 +25,7 @@ const FILES: &str = "files";
 const STORE_MARKER: &str = "artos-store";
 
 /// Where tasks are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StoreLocation {
     /// In this process.
@@ -78,9 +78,10 @@ impl FromStr for StoreLocation {
         let (sort, place) = text.split_once(':').ok_or_else(|| BadStore::NoSort(text.into()))?;
         match sort {
             "memory" if place.is_empty() => Ok(Self::Memory),
+            "memory" if place.contains('@') => Err(BadStore::MemoryFolder(String::from("..."))),
             "memory" => Err(BadStore::MemoryFolder(place.to_owned())),
             "sled" if place.is_empty() => Err(BadStore::NoFolder),
-            "sled" if place.starts_with("//") => Err(BadStore::Address(text.to_owned())),
+            "sled" if place.starts_with("//") => Err(BadStore::Address(without_secrets(text))),
             "sled" => Ok(Self::Sled(PathBuf::from(place))),
             "postgres" | "postgresql" if place.starts_with("//") => {
                 Ok(Self::Postgres(text.to_owned()))
@@ -99,6 +100,13 @@ impl fmt::Display for StoreLocation {
             Self::Sled(folder) => write!(f, "sled:{}", folder.display()),
             Self::Postgres(url) => f.write_str(&without_secrets(url)),
         }
+    }
+}
+
+/// The same: an address may hold a password.
+impl fmt::Debug for StoreLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreLocation({self})")
     }
 }
 

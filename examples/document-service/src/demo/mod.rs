@@ -38,6 +38,9 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
         store: store.open().await?,
         files: FilesLocation::Folder(files.clone()).open()?,
         tokens: &[],
+        jwt: None,
+        shared_folders: &[],
+        webhook_keys: &[],
         // The receiver is on this machine, where nobody's webhooks may go otherwise.
         webhook_networks: &["127.0.0.0/8".parse()?],
         limits: None,

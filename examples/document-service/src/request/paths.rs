@@ -3,9 +3,9 @@
 /// Longest path, in bytes. Object stores allow 1,024.
 const PATH_BYTES_MAX: usize = 1_024;
 
-/// A path that names a file of an organization other than the caller's.
+/// A path that names a file outside the folders that the caller may read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{path}` belongs to another organization")]
+#[error("`{path}` is not in the folder of the caller's organization")]
 pub struct ForeignPath {
     /// The path that was refused.
     pub path: String,
@@ -13,9 +13,9 @@ pub struct ForeignPath {
 
 /// Checks that no path names a file of another organization.
 ///
-/// The first segment of a path may be the id of an organization. It is refused if it is one of
-/// `organizations` (those the service knows) and not `caller`. Any other first segment is an
-/// ordinary folder, so a service that knows no organizations refuses nothing.
+/// The first segment of a path has to be the id of the caller's organization, or one of the folders
+/// that are `shared`. Which organizations there are makes no difference: they come and go, and their
+/// files stay. Without organizations (`None`) nothing is refused.
 ///
 /// # Errors
 ///
@@ -23,16 +23,17 @@ pub struct ForeignPath {
 pub fn authorize_paths(
     paths: &[String],
     caller: Option<&str>,
-    organizations: &[String],
+    shared: &[String],
 ) -> Result<(), ForeignPath> {
-    for path in paths {
+    let Some(caller) = caller else { return Ok(()) };
+    let is_foreign = |path: &&String| {
         let owner = path.split('/').next().unwrap_or_default();
-        let known = organizations.iter().any(|organization| organization == owner);
-        if known && caller != Some(owner) {
-            return Err(ForeignPath { path: path.clone() });
-        }
+        owner != caller && !shared.iter().any(|folder| folder == owner)
+    };
+    match paths.iter().find(is_foreign) {
+        Some(path) => Err(ForeignPath { path: path.clone() }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Says what is wrong with `path`, if anything.

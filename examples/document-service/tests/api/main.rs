@@ -6,6 +6,7 @@
     reason = "a test that cannot go on failed"
 )]
 
+mod access;
 mod bad_requests;
 mod documents;
 mod support;

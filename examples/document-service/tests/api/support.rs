@@ -1,16 +1,19 @@
 //! A service over a temporary directory with the samples of two organizations.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
+use artos_core::store::TaskStore;
 use axum::{
     body::Body,
     http::{Request, Response, StatusCode, header},
 };
+use clap::Parser as _;
 use document_service::{
-    cli::OrganizationToken,
+    cli::{Arguments, Command},
     files_location::FilesLocation,
     service::{self, BASE, Service, Settings},
     store::StoreLocation,
+    webhook_keys,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -25,17 +28,28 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn start() -> Self {
+        let store = StoreLocation::Memory.open().await.unwrap();
+        Self::on(store, &["--token", "acme=token-a", "--token", "globex=token-g"]).await
+    }
+
+    /// Starts a service on a store, with the access that options of `serve` give.
+    pub(crate) async fn on(store: Arc<dyn TaskStore>, options: &[&str]) -> Self {
         let files = tempfile::tempdir().unwrap();
-        for organization in ["acme", "globex"] {
+        for organization in ["acme", "globex", "library"] {
             copy_samples(&files.path().join(organization).join("documents"));
         }
-        let tokens: Vec<OrganizationToken> =
-            ["acme=token-a", "globex=token-g"].map(|text| text.parse().unwrap()).into();
+        let options = ["document-service", "serve"].iter().chain(options);
+        let Command::Serve(arguments) = Arguments::try_parse_from(options).unwrap().command else {
+            unreachable!("it says so");
+        };
         let service = service::start(Settings {
-            store: StoreLocation::Memory.open().await.unwrap(),
+            store,
             files: FilesLocation::Folder(files.path().into()).open().unwrap(),
-            tokens: &tokens,
-            webhook_networks: &[],
+            tokens: &arguments.tokens,
+            jwt: arguments.jwt.checker().unwrap(),
+            shared_folders: &arguments.shared_folders,
+            webhook_keys: &webhook_keys::read(arguments.work.webhook_keys.as_deref()).unwrap(),
+            webhook_networks: &arguments.work.webhook_networks,
             limits: Some(artos_http::Limits::default()),
             pending_max: None,
             cors_origins: &[],
@@ -62,8 +76,17 @@ impl Running {
     }
 
     pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> (StatusCode, Value) {
-        let request = Request::post(format!("{BASE}/{path}"))
-            .header(header::AUTHORIZATION, "Bearer token-a")
+        self.post_as("token-a", &format!("{BASE}/{path}"), body).await
+    }
+
+    pub(crate) async fn post_as(
+        &self,
+        token: &str,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> (StatusCode, Value) {
+        let request = Request::post(path)
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, "application/json");
         let (status, response) = self.send(request.body(body.into()).unwrap()).await;
         (status, json(&response))

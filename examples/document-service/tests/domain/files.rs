@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use document_service::cli::Arguments;
 use document_service::extract::extract_file;
 use document_service::files::{FileError, Files};
 use document_service::files_location::FilesLocation;
+use document_service::store::StoreLocation;
 use object_store::local::LocalFileSystem;
 use tempfile::TempDir;
 
@@ -83,4 +85,17 @@ fn a_place_for_files_is_a_folder_or_a_bucket() {
         let error = text.parse::<FilesLocation>().unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains("secret"), "{error}");
     }
+}
+
+#[test]
+fn no_text_about_a_database_has_its_password() {
+    let place: StoreLocation = "postgres://app:hunter2@db/app?password=hunter2".parse().unwrap();
+    for text in [format!("{place:?}"), place.to_string(), place.promise()] {
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("db/app"), "{text}");
+    }
+    let arguments =
+        ["document-service", "worker", "--store", "postgres://app:hunter2@db/app", "--files=f"];
+    let arguments = <Arguments as clap::Parser>::try_parse_from(arguments).unwrap();
+    assert!(!format!("{arguments:?}").contains("hunter2"));
 }

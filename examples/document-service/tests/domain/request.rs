@@ -175,13 +175,19 @@ fn output_names_are_names_of_files() {
 }
 
 #[test]
-fn paths_of_other_organizations_are_refused() {
-    let known = ["org-a".to_owned(), "org-b".to_owned()];
-    let paths = ["org-a/x.pdf".to_owned(), "shared/y.pdf".to_owned()];
-    assert!(authorize_paths(&paths, Some("org-a"), &known).is_ok());
-    assert!(authorize_paths(&paths, Some("org-b"), &[]).is_ok());
-    for caller in [Some("org-b"), None] {
-        let refused = authorize_paths(&paths, caller, &known).unwrap_err();
-        assert_eq!(refused.to_string(), "`org-a/x.pdf` belongs to another organization");
+fn an_organization_names_files_in_its_own_folder_and_in_shared_ones() {
+    let shared = ["library".to_owned()];
+    let allowed = |path: &str, caller| authorize_paths(&[path.to_owned()], caller, &shared).is_ok();
+    assert!(allowed("org-a/x.pdf", Some("org-a")));
+    assert!(allowed("library/x.pdf", Some("org-a")));
+    // Whether or not this node knows of them: organizations go, and their files stay.
+    for path in ["org-b/x.pdf", "other/x.pdf", "org-a-2/x.pdf", "Org-a/x.pdf", "x.pdf"] {
+        assert!(!allowed(path, Some("org-a")), "{path}");
     }
+    // Without organizations there are no folders of theirs.
+    assert!(allowed("org-b/x.pdf", None));
+    let paths = ["org-a/x.pdf".to_owned(), "org-b/y.pdf".to_owned()];
+    let refused = authorize_paths(&paths, Some("org-a"), &shared).unwrap_err();
+    let expected = "`org-b/y.pdf` is not in the folder of the caller's organization";
+    assert_eq!(refused.to_string(), expected);
 }

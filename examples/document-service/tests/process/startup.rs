@@ -141,3 +141,81 @@ fn what_it_cannot_serve_with_is_said_before_anything_is_touched() {
         assert_eq!(names(folder.path()), [""; 0]);
     }
 }
+
+#[test]
+fn no_secret_is_repeated_when_an_option_is_bad() {
+    for (option, variable, value, expected) in [
+        ("--store", "DOCUMENT_SERVICE_STORE", "postgress://app:hunter2@db/app", "postgres://HOST"),
+        ("--store", "DOCUMENT_SERVICE_STORE", "postgres:app:hunter2@db/app", "two slashes"),
+        ("--store", "DOCUMENT_SERVICE_STORE", "sled://app:hunter2@db/app", "right after `sled:`"),
+        ("--store", "DOCUMENT_SERVICE_STORE", "memory://app:hunter2@db", "takes no folder"),
+        ("--token", "DOCUMENT_SERVICE_TOKENS", "hunter2", "expected ORG=TOKEN"),
+        ("--token", "DOCUMENT_SERVICE_TOKENS", "hunter2/x==", "no organization before"),
+        ("--token", "DOCUMENT_SERVICE_TOKENS", "acme=hunter2 x", "too short or has spaces"),
+        ("--files", "DOCUMENT_SERVICE_FILES", "ftp://app:hunter2@host/x", "no place for files"),
+        ("--files", "DOCUMENT_SERVICE_FILES", "file://app:hunter2@host/x", "three slashes"),
+    ] {
+        let mut by_option = program();
+        by_option.args(["serve", &format!("{option}={value}")]);
+        let mut by_variable = program();
+        by_variable.arg("serve").env(variable, value);
+        for program in [by_option, by_variable] {
+            let (output, text) = run(program);
+            assert_eq!(output.status.code(), Some(2), "{value}: {text}");
+            assert!(text.contains(expected) && text.contains(option), "{value}: {text}");
+            assert!(!text.contains("hunter2"), "{value}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_place_for_files_needs_its_two_slashes() {
+    let folder = tempdir().unwrap();
+    for place in ["s3:bucket", "s3:/bucket", "file:/srv", "gs:bucket/prefix"] {
+        let mut program = serve("memory");
+        program.args(["--files", place]).current_dir(folder.path());
+        let (output, text) = run(program);
+        assert_eq!(output.status.code(), Some(2), "{place}: {text}");
+        assert!(text.contains("expected two slashes after"), "{place}: {text}");
+        assert_eq!(names(folder.path()), [""; 0], "{place}");
+    }
+}
+
+#[test]
+fn options_for_tokens_and_keys_are_checked_before_anything_is_touched() {
+    let folder = tempdir().unwrap();
+    let place = tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = place.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (bad, empty) = (file("bad.keys", "0123456789abcdef\n"), file("empty.keys", "# none\n"));
+    let no_set = file("keys.json", "{}");
+    let issuer = ["--jwt-issuer", "https://issuer.example/"];
+    let audience = ["--jwt-audience", "documents"];
+    for (options, code, expected) in [
+        (&issuer[..], 2, "--jwt-audience"),
+        (&audience[..], 2, "--jwt-issuer"),
+        (&[issuer, audience].concat()[..], 2, "--jwt-keys"),
+        (&[issuer, audience, ["--jwt-keys", &no_set]].concat()[..], 1, "--jwt-keys cannot be used"),
+        (&[issuer, audience, ["--jwt-keys", "http://x.example/"]].concat()[..], 1, "https"),
+        (&[issuer, audience, ["--token", "acme=secret"]].concat()[..], 2, "cannot be used with"),
+        (&["--token", "acme=secret", "--webhook-keys", &bad][..], 1, "line 1 is no key"),
+        (&["--token", "acme=secret", "--webhook-keys", &empty][..], 1, "it is empty"),
+        (&["--token", "acme=secret", "--webhook-keys", "/no/file"][..], 1, "cannot read /no/file"),
+    ] {
+        let mut program = program();
+        program.args(["serve", "--listen", "127.0.0.1:0", "--store", &sled(folder.path())]);
+        program.args(options);
+        let (output, text) = run(program);
+        assert_eq!(output.status.code(), Some(code), "{options:?}: {text}");
+        assert!(text.contains(expected), "{options:?}: {text}");
+        assert!(!text.contains("0123456789abcdef"), "{text}");
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+    let mut both = program();
+    both.args(["serve", "--token", "acme=secret", "--webhook-keys", &bad]);
+    both.env("DOCUMENT_SERVICE_WEBHOOK_KEYS", "0".repeat(64));
+    assert!(run(both).1.contains("found both"));
+}
