@@ -13,9 +13,9 @@ pub struct ForeignPath {
 
 /// Checks that no path names a file of another organization.
 ///
-/// The first segment of a path has to be the id of the caller's organization, or one of the folders
-/// that are `shared`. Which organizations there are makes no difference: they come and go, and their
-/// files stay. Without organizations (`None`) nothing is refused.
+/// The first segment of a path has to be the id of the caller's organization, or one of the
+/// folders that are `shared`. Which organizations there are makes no difference: they come and go,
+/// and their files stay. Without organizations (`None`) nothing is refused.
 ///
 /// # Errors
 ///
