@@ -78,7 +78,7 @@ pub struct Resource<T: Task> {
     convert: Convert<T>,
     render: Render<T::Output>,
     summarize: Summarize,
-    downloads: Vec<(String, Serve<T::Output>)>,
+    downloads: Vec<Download<Serve<T::Output>>>,
     request_schema: Option<NamedSchema>,
     document_schema: Option<NamedSchema>,
 }
@@ -161,7 +161,15 @@ impl<T: Task> Resource<T> {
 
     /// Adds `GET {base}/{document_id}/{name}` for something else that a completed task has, such as
     /// a file. The task was found, belongs to the caller and is complete.
-    pub fn download<F, Fut, R>(mut self, name: impl Into<String>, serve: F) -> Self
+    ///
+    /// The OpenAPI document says that it has this media type, so that generated clients know what to
+    /// do with it; the answer itself has the `Content-Type` that `serve` gives it.
+    pub fn download<F, Fut, R>(
+        mut self,
+        name: impl Into<String>,
+        media_type: impl Into<String>,
+        serve: F,
+    ) -> Self
     where
         F: Fn(TaskRecord, T::Output) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, Problem>> + Send + 'static,
@@ -171,7 +179,7 @@ impl<T: Task> Resource<T> {
             let served = serve(record, output);
             Box::pin(async move { Ok(served.await?.into_response()) })
         });
-        self.downloads.push((name.into(), serve));
+        self.downloads.push(Download { name: name.into(), media_type: media_type.into(), serve });
         self
     }
 
@@ -213,12 +221,13 @@ impl<T: Task> Resource<T> {
                 Ok(Submitted { id: sent.handle.id(), replayed: sent.replayed })
             })
         });
-        let downloads = self.downloads.into_iter().map(|(name, serve)| {
+        let downloads = self.downloads.into_iter().map(|download| {
+            let Download { name, media_type, serve } = download;
             let served: ServeBytes = Arc::new(move |record, output| match decode::<T>(&output) {
                 Ok(output) => serve(record, output),
                 Err(problem) => Box::pin(std::future::ready(Err(problem))),
             });
-            (name, served)
+            Download { name, media_type, serve: served }
         });
         Endpoint {
             kind: Name::from_static(T::KIND),
@@ -263,6 +272,14 @@ type RenderBytes = Arc<dyn Fn(&TaskRecord, &[u8]) -> Result<Vec<u8>, Problem> + 
 pub(crate) type ServeBytes =
     Arc<dyn Fn(TaskRecord, Bytes) -> BoxFuture<'static, Result<Response, Problem>> + Send + Sync>;
 
+/// Something else that a completed task has.
+pub(crate) struct Download<S> {
+    /// The last segment of its path.
+    pub(crate) name: String,
+    pub(crate) media_type: String,
+    pub(crate) serve: S,
+}
+
 /// A resource without its types.
 pub(crate) struct Endpoint {
     pub(crate) kind: Name,
@@ -271,7 +288,7 @@ pub(crate) struct Endpoint {
     pub(crate) submit: Submit,
     pub(crate) render: RenderBytes,
     pub(crate) summarize: Summarize,
-    pub(crate) downloads: Vec<(String, ServeBytes)>,
+    pub(crate) downloads: Vec<Download<ServeBytes>>,
     pub(crate) request_schema: Option<NamedSchema>,
     pub(crate) document_schema: Option<NamedSchema>,
 }

@@ -1,6 +1,8 @@
 // Receives webhooks, with nothing but Node's own modules.
 //
 //     node receiver.ts 8000 whsec_...
+//
+// Node before 22.18 runs no TypeScript: compile it with `npx tsc` then.
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingHttpHeaders } from "node:http";
@@ -43,4 +45,4 @@ createServer(async (request, response) => {
     console.log(event.type, event.document_id, event.status);
   }
   response.writeHead(204).end();
-}).listen(port, "127.0.0.1");
+}).listen(port, "127.0.0.1", () => console.log(`listening on port ${port}`));

@@ -23,7 +23,7 @@ use crate::{
     limits::{self, Limiter},
     observe,
     openapi::{self, Documentation},
-    resource::Endpoint,
+    resource::{Download, Endpoint},
     routes,
     waiters::Waiters,
 };
@@ -107,9 +107,9 @@ impl RouterBuilder {
             let endpoint = Arc::new(endpoint);
             let mount = Mount { app: Arc::clone(&app), endpoint, looks: Arc::default() };
             guarded = guarded.merge(with_both_spellings(routes, mount.clone()));
-            let downloads = mount.endpoint.downloads.iter().map(|(name, serve)| {
-                let path = format!("{}/{{document_id}}/{name}", mount.endpoint.base);
-                (path, routes::of_download(mount.clone(), Arc::clone(serve)))
+            let downloads = mount.endpoint.downloads.iter().map(|download| {
+                let path = format!("{}/{{document_id}}/{}", mount.endpoint.base, download.name);
+                (path, routes::of_download(mount.clone(), Arc::clone(&download.serve)))
             });
             guarded = guarded.merge(with_both_spellings(downloads, ()));
         }
@@ -206,8 +206,8 @@ fn describe(docs: &mut Documentation, endpoint: Endpoint) -> (Endpoint, Vec<Rout
             routes.push((path, methods.clone()));
         }
     }
-    for (name, _) in &endpoint.downloads {
-        let mut item = openapi::download(name);
+    for Download { name, media_type, .. } in &endpoint.downloads {
+        let mut item = openapi::download(name, media_type);
         docs.complete(&mut item, &tag, &endpoint);
         docs.add(&format!("{}/{{document_id}}/{name}", endpoint.base), item, Vec::new());
     }

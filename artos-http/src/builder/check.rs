@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::RouterBuilder;
 use crate::cors;
+use crate::resource::Download;
 #[cfg(feature = "docs-ui")]
 use crate::ui;
 
@@ -55,7 +56,7 @@ impl RouterBuilder {
             ] {
                 claim(format!("{}{suffix}", endpoint.base), &mut problems);
             }
-            for (name, _) in &endpoint.downloads {
+            for Download { name, .. } in &endpoint.downloads {
                 if name.contains('/') {
                     problems
                         .push(format!("{name:?} is no good name for a download: it has a slash"));

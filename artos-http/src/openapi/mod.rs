@@ -8,8 +8,9 @@ use bytes::Bytes;
 use utoipa::{
     ToSchema,
     openapi::{
-        Components, ContentBuilder, HttpMethod, InfoBuilder, ObjectBuilder, OpenApi,
+        Components, ContentBuilder, HttpMethod, InfoBuilder, KnownFormat, ObjectBuilder, OpenApi,
         OpenApiBuilder, PathItem, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+        SchemaFormat, Type,
         path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
@@ -160,18 +161,29 @@ impl Documentation {
 }
 
 /// Documents a download, which has a closure for a handler.
-pub(crate) fn download(name: &str) -> PathItem {
+pub(crate) fn download(name: &str, media_type: &str) -> PathItem {
     let id = ParameterBuilder::new()
         .name("document_id")
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
         .description(Some("The id of the document: that of its task."))
-        .schema(Some(ObjectBuilder::new().schema_type(utoipa::openapi::Type::String)));
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+    let known = ParameterBuilder::new()
+        .name("If-None-Match")
+        .parameter_in(ParameterIn::Header)
+        .description(Some("The `ETag` of an earlier answer."))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+    let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+    let content = ObjectBuilder::new().schema_type(Type::String).format(Some(binary));
+    let mut served = response(&format!("The {name}."));
+    let content = ContentBuilder::new().schema(Some(content)).build();
+    served.content.insert(media_type.to_owned(), content.into());
     let operation = OperationBuilder::new()
         .operation_id(Some(name))
         .summary(Some(format!("Returns the {name} of a document.")))
         .parameter(id)
-        .response("200", response(&format!("The {name}.")))
+        .parameter(known)
+        .response("200", served)
         .response("304", response("It is still as `If-None-Match` says."))
         .response(
             "404",
@@ -191,7 +203,7 @@ fn event(r#type: &str, schema: &NamedSchema) -> PathItem {
             .parameter_in(ParameterIn::Header)
             .required(Required::True)
             .description(Some(description))
-            .schema(Some(ObjectBuilder::new().schema_type(utoipa::openapi::Type::String)))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
     };
     let content = ContentBuilder::new().schema(Some(schema_of(Some(schema)))).build();
     let body = RequestBodyBuilder::new().content(JSON, content).required(Some(Required::True));

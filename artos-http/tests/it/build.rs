@@ -40,9 +40,9 @@ fn resources_that_get_in_each_others_way_are_named() {
         let error = build(Auth::open(), vec![at(one), at(other)]).unwrap_err();
         assert!(error.to_string().contains("two resources claim the path"), "{error}");
     }
-    let twice = documents().download("file", async |_, _| Ok(()));
+    let twice = documents().download("file", "text/plain", async |_, _| Ok(()));
     assert!(build(Auth::open(), vec![twice]).is_err());
-    let cancel = at("/a").download("cancel", async |_, _| Ok(()));
+    let cancel = at("/a").download("cancel", "text/plain", async |_, _| Ok(()));
     assert!(build(Auth::open(), vec![cancel]).is_err());
     assert_eq!(build(Auth::open(), vec![at("/a"), at("/a/b"), at("/b"), at("/api/v1")]), Ok(()));
 }

@@ -143,7 +143,7 @@ pub(crate) fn documents() -> Resource<GenerateDocument> {
             let name = task.labels.get("name").map(Name::as_str);
             json!({ "document_name": name, "status": "x" })
         })
-        .download("file", |_, report: Report| async move {
+        .download("file", "text/plain", |_, report: Report| async move {
             Ok(([(header::CONTENT_TYPE, "text/plain")], report.title))
         })
         .request_schema::<GenerateRequest>()

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -72,3 +73,10 @@ def program():
             f"{path} does not exist: run ./scripts/test clients, or set DOCUMENT_SERVICE_BIN"
         )
     return str(path)
+
+
+def free_port():
+    """Returns a port that nobody listens on, for a program that has to be told its own."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]

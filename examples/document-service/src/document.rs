@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::source::{Block, Format};
+use crate::source::{Block, BlockFields, Format};
 
 /// A generated document: the output of the last stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Document {
     /// Id of the document.
     pub document_id: String,
@@ -15,6 +16,7 @@ pub struct Document {
     /// The type whose rules were applied, such as `CSR`.
     pub document_type: String,
     /// When the document was generated.
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// The sections in order.
     pub sections: Vec<Section>,
@@ -29,7 +31,7 @@ pub struct Document {
 }
 
 /// One section of a document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Section {
     /// Id of the section in the rules.
     pub section_id: String,
@@ -42,13 +44,14 @@ pub struct Section {
     /// How sure the service is that this content belongs here, 0 to 1: that of the best passage.
     pub confidence: f32,
     /// The content in order. Empty if no source says anything about it.
+    #[schema(value_type = Vec<BlockFields>)]
     pub content: Vec<Block>,
     /// Where the content comes from.
     pub sources: Vec<SourceRef>,
 }
 
 /// A place in a source file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct SourceRef {
     /// Path of the file.
     pub file: String,
@@ -57,7 +60,7 @@ pub struct SourceRef {
 }
 
 /// A value that was found in the sources.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Fact {
     /// Id of the fact in the rules.
     pub fact_id: String,
@@ -70,7 +73,7 @@ pub struct Fact {
 }
 
 /// A file that was read for the document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SourceFile {
     /// Path of the file.
     pub file: String,
@@ -83,7 +86,7 @@ pub struct SourceFile {
 }
 
 /// What is known about the file of a document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Metadata {
     /// Path of the Word document.
     pub docx_path: String,

@@ -172,9 +172,10 @@ fn resource(files: Files, rules: RuleBook, shared: Vec<String>) -> Resource<Gene
             async move { accept.check(body, &caller) }
         })
         .request_schema::<Wire>()
+        .document_schema::<Document>()
         .document(|_, document| document)
         .summary(summary)
-        .download("file", move |_: TaskRecord, document: Document| {
+        .download("file", DOCX, move |_: TaskRecord, document: Document| {
             let files = files.clone();
             async move { download(&files, &document).await }
         })

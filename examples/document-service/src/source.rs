@@ -1,6 +1,7 @@
 //! What extraction yields: the readable content of one source file, in reading order.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The content of one source file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub struct Source {
 }
 
 /// A file format that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// Portable Document Format with a text layer.
@@ -90,6 +91,36 @@ pub struct Table {
     pub header: Vec<String>,
     /// The rows below the header.
     pub rows: Vec<Vec<String>>,
+}
+
+/// What the OpenAPI document says of a [`Block`]: the fields of all contents side by side, which
+/// generated clients can read, where a choice of shapes would be beyond many of them.
+#[derive(ToSchema)]
+#[schema(as = Block)]
+#[allow(dead_code, reason = "it is only a description")]
+pub(crate) struct BlockFields {
+    /// What the block is.
+    r#type: BlockType,
+    /// The page, from 1, where the file has pages.
+    page: Option<u32>,
+    /// Depth of a heading, 1 to 9.
+    level: Option<u8>,
+    /// The text of a heading or a paragraph.
+    text: Option<String>,
+    /// Names of the columns of a table.
+    header: Option<Vec<String>>,
+    /// The rows of a table below its header.
+    rows: Option<Vec<Vec<String>>>,
+}
+
+/// What a block is.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[allow(dead_code, reason = "it is only a description")]
+pub(crate) enum BlockType {
+    Heading,
+    Paragraph,
+    Table,
 }
 
 impl Table {

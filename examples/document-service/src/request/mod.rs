@@ -85,7 +85,7 @@ pub(crate) struct Wire {
     /// Generate only these sections; null or empty for all.
     selected_section_ids: Option<Vec<String>>,
     /// The outline of the template. Kept and not interpreted.
-    #[schema(value_type = Object, nullable)]
+    #[schema(value_type = Option<Object>)]
     generic_mrt_outline_full: Option<Value>,
     /// Instructions for the whole document; shown in the document.
     document_instructions: Option<String>,
