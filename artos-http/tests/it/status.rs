@@ -93,6 +93,12 @@ async fn an_unchanged_task_is_not_sent_again() {
             assert_eq!(again.header(name), first.header(name), "{name}");
         }
     }
+    // A tag with a space, or without an end, is none.
+    for unreadable in ["\"a b\"", "\"x", "W/\"\t\""] {
+        let again = service.status(&id).header("if-none-match", unreadable);
+        let again = again.header("if-none-match", "\"y\"").send().await;
+        assert_eq!(again.status, StatusCode::OK, "{unreadable}");
+    }
     for known in ["\"0\"", "nonsense", ""] {
         let again = service.status(&id).header("if-none-match", known).send().await;
         assert_eq!(again.status, StatusCode::OK, "{known}");
