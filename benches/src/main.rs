@@ -274,7 +274,7 @@ async fn run(store: StoreChoice, command: Command, svg: Option<&Path>) -> anyhow
         Command::Http { seconds, turns, connections } => {
             http::compare(seconds, turns, connections).await
         }
-        Command::Postgres(command) => postgres::run(command).await,
+        Command::Postgres(command) => postgres::run(command, svg).await,
         Command::Waiters { polls, streams } => waiters::measure(polls, streams).await,
         Command::Flood { rate, seconds, turns } => flood::measure(rate, seconds, turns).await,
         Command::FloodRead { address, id, seconds } => {

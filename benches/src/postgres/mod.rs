@@ -90,7 +90,7 @@ pub(crate) enum Command {
     },
 }
 
-pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
+pub(crate) async fn run(command: Command, svg: Option<&Path>) -> anyhow::Result<()> {
     match command {
         Command::Versus { tasks, turns, slots, unsynced } => {
             let durability = if unsynced { Durability::None } else { Durability::Power };
@@ -100,7 +100,7 @@ pub(crate) async fn run(command: Command) -> anyhow::Result<()> {
         Command::Rows { rows, tasks, slots } => rows::run(rows, tasks, slots).await,
         Command::Delay { micros, tasks, slots } => versus::delay(micros, tasks, slots).await,
         Command::Idle { seconds } => idle::run(seconds).await,
-        Command::Steady { seconds, keep, rate } => steady::run(seconds, keep, rate).await,
+        Command::Steady { seconds, keep, rate } => steady::run(seconds, keep, rate, svg).await,
         Command::Node { url } => latency::node(&url).await,
     }
 }
