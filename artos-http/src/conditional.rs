@@ -37,8 +37,8 @@ impl Known {
     }
 }
 
-/// No entity tag has a space, or worse, between its quotes: RFC 9110, section 8.8.3. `headers` takes
-/// that for granted of what it compares, and panics in programs with debug assertions.
+/// No entity tag has a space, or worse, between its quotes: RFC 9110, section 8.8.3. `headers`
+/// takes that for granted of what it compares, and panics in programs with debug assertions.
 fn has_no_space_in_quotes(headers: &HeaderMap) -> bool {
     let mut is_quoted = false;
     for value in headers.get_all(header::IF_NONE_MATCH) {

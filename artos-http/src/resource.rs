@@ -162,8 +162,8 @@ impl<T: Task> Resource<T> {
     /// Adds `GET {base}/{document_id}/{name}` for something else that a completed task has, such as
     /// a file. The task was found, belongs to the caller and is complete.
     ///
-    /// The OpenAPI document says that it has this media type, so that generated clients know what to
-    /// do with it; the answer itself has the `Content-Type` that `serve` gives it.
+    /// The OpenAPI document says that it has this media type, so that generated clients know what
+    /// to do with it; the answer itself has the `Content-Type` that `serve` gives it.
     pub fn download<F, Fut, R>(
         mut self,
         name: impl Into<String>,

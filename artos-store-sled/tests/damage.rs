@@ -335,7 +335,7 @@ async fn a_power_cut_that_leaves_a_gap_costs_only_what_was_not_acknowledged() {
     drop(store);
 
     // The last segment says that the one before it is stable, but the disk has not got that one;
-    // or it has got only the first half of the one before that.
+    // or it has got that, and nothing, or only the first half, of the one before that.
     let data = |contents: &[(String, Vec<u8>)]| {
         contents.iter().find(|(name, _)| name == "db").unwrap().1.clone()
     };
@@ -351,6 +351,8 @@ async fn a_power_cut_that_leaves_a_gap_costs_only_what_was_not_acknowledged() {
     };
     let mut half = cut.clone();
     half[half_at.1 + 256 * 1024..half_at.1 + 512 * 1024].fill(0);
+    let mut early = cut.clone();
+    early[half_at.1..half_at.1 + 512 * 1024].fill(0);
     cut[*at..*at + 512 * 1024].fill(0);
     let message = refused(&replaced(&later, &cut));
     assert!(message.contains("older than what it had acknowledged"), "{message}");
@@ -364,7 +366,8 @@ async fn a_power_cut_that_leaves_a_gap_costs_only_what_was_not_acknowledged() {
         assert!(message.contains("is damaged at offset"), "{message}");
     }
 
-    for (cut, by_operator) in [(&cut, false), (&cut, true), (&half, false), (&half, true)] {
+    let cuts = [&cut, &half, &early];
+    for (cut, by_operator) in cuts.into_iter().flat_map(|cut| [(cut, false), (cut, true)]) {
         let copy = TempDir::new().unwrap();
         write(copy.path(), &replaced(&acknowledged, cut));
         if by_operator {

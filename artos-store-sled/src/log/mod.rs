@@ -8,6 +8,7 @@
 //! header (checksum, kind, length, number of the segment, page). A snapshot says where each page
 //! was once, and from which number on sled reads the log again.
 
+mod gaps;
 mod message;
 mod pages;
 mod segment;
@@ -42,14 +43,15 @@ pub(crate) struct Found {
     /// Where in the file segments are that nothing leads to; all else is what is found once
     /// [`clear_unreachable`] has removed them.
     pub(crate) unreachable: Vec<u64>,
-    /// Why the store may be whole although something looks damaged.
-    pub(crate) doubt: Option<Doubt>,
+    /// Why the store may be whole although something looks damaged, the likeliest first.
+    pub(crate) doubts: Vec<Doubt>,
 }
 
-/// A segment that sled has given up looks damaged.
+/// A segment that sled has given up looks damaged: nothing is lost with it; and sled overwrites
+/// such segments, so a power cut may leave one that is half old, half new. Or what is there relies
+/// on a segment that the disk never got.
 ///
-/// Nothing is lost with it; and sled overwrites such segments, so a power cut may leave one that is
-/// half old, half new. But what was in it is not known, so only [`proof`](crate::proof) can tell.
+/// But what was there is not known, so only [`proof`](crate::proof) can tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Doubt {
     /// Where in the file segments are that nothing leads to, however that may be.
@@ -67,14 +69,19 @@ pub(crate) struct Doubt {
 /// Only heads of the mark's store count: anybody can submit a payload that looks like one.
 pub(crate) fn read(folder: &Path, segment_bytes: usize, mark: Option<&Mark>) -> io::Result<Found> {
     let mut log = Log::open(folder, segment_bytes)?;
-    let mut doubt = None;
+    let mut doubts = Vec::new();
     loop {
         let (mut found, damaged) = examine(&log, mark)?;
         // Whoever leaves something out has to have looked at the whole before.
-        doubt = doubt.or(found.doubt.take());
-        found.doubt.clone_from(&doubt);
+        if doubts.is_empty() {
+            doubts.append(&mut found.doubts);
+        }
+        found.doubts.clone_from(&doubts);
         let (Some(damaged), true, Some(mark)) = (damaged, log.bad_headers.is_empty(), mark) else {
-            return Ok(found);
+            return match mark {
+                Some(mark) => gaps::beware(log, mark, found),
+                None => Ok(found),
+            };
         };
         let before = sequence_up_to(&log, damaged.lsn, Some(mark))?;
         if before.is_none_or(|sequence| sequence < mark.sequence()) {
@@ -158,7 +165,7 @@ fn look_for_pages(log: &Log, end: i64, suspects: Vec<u64>, found: &mut Found) ->
     let is_needed = |offset: &u64| pages::any_in_segment(log, &pages, *offset);
     if !suspects.is_empty() && !suspects.iter().any(is_needed) {
         let (unreachable, bad_headers) = (log.unreachable.clone(), log.bad_headers.clone());
-        found.doubt = Some(Doubt { unreachable, bad_headers });
+        found.doubts.push(Doubt { unreachable, bad_headers });
     }
     Ok(())
 }
@@ -166,15 +173,16 @@ fn look_for_pages(log: &Log, end: i64, suspects: Vec<u64>, found: &mut Found) ->
 /// Returns the sequence number of the last head in a segment and those in front of it, as far as
 /// their messages are whole.
 fn sequence_up_to(log: &Log, lsn: i64, mark: Option<&Mark>) -> io::Result<Option<u64>> {
-    for (lsn, _) in log.segments.range(..=lsn).rev() {
-        let segment = log.segment(*lsn)?;
-        let mut messages = Vec::new();
-        segment.walk(i64::MAX, |message, _| messages.push((message.kind, message.body)));
-        if let Some(sequence) = last_head(&messages, mark.map(Mark::store)) {
-            return Ok(Some(sequence));
-        }
-    }
-    Ok(None)
+    let mut numbers = log.segments.range(..=lsn).rev().map(|(lsn, _)| *lsn);
+    numbers.find_map(|lsn| sequence_in(log, lsn, mark).transpose()).transpose()
+}
+
+/// Returns the sequence number of the last head in a segment, as far as its messages are whole.
+fn sequence_in(log: &Log, lsn: i64, mark: Option<&Mark>) -> io::Result<Option<u64>> {
+    let segment = log.segment(lsn)?;
+    let mut messages = Vec::new();
+    segment.walk(i64::MAX, |message, _| messages.push((message.kind, message.body)));
+    Ok(last_head(&messages, mark.map(Mark::store)))
 }
 
 /// Returns the first of the segments that were once on the disk as a whole, and are damaged.

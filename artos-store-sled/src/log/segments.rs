@@ -118,6 +118,14 @@ impl Log {
         self.leave_out_unreachable();
     }
 
+    /// Returns the numbers of missing segments in front of ones that are there, the last first.
+    pub(super) fn last_gaps(&self, limit: usize) -> Vec<i64> {
+        let step = as_lsn(self.segment_bytes);
+        let numbers = self.segments.keys().rev().map(|lsn| lsn - step);
+        let missing = numbers.filter(|lsn| *lsn >= self.from && !self.segments.contains_key(lsn));
+        missing.take(limit).collect()
+    }
+
     /// Returns whether a segment whose header is zero has lost it.
     ///
     /// sled fills what it gives up with zeros, the file may have holes, and a new segment may have

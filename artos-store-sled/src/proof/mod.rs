@@ -57,8 +57,7 @@ pub(crate) fn admit(
                 *message = format!("{message}; sled was tried on a copy, where {why}");
             }
         }
-        // What is damaged may be known for sure, or be accepted; then nobody needs the proof.
-        Err(error) if judged.is_ok() || accept => tracing::warn!(%error, "nothing was proven"),
+        Err(error) if accept => tracing::warn!(%error, "nothing was proven"),
         Err(error) => return Err(error),
         Ok(Proof::None) => {}
     }
@@ -91,7 +90,20 @@ pub(crate) fn try_to_prove(
     options: &Options,
     found: &Found,
 ) -> StoreResult<Proof> {
-    let (Some(doubt), Some(mark)) = (&found.doubt, mark) else { return Ok(Proof::None) };
+    let Some(mark) = mark else { return Ok(Proof::None) };
+    let mut outcome = Proof::None;
+    for doubt in &found.doubts {
+        match (try_one(folder, mark, options, doubt)?, &outcome) {
+            (Proof::Failed(_), Proof::Failed(_)) | (Proof::None, _) => {}
+            (Proof::Failed(why), _) => outcome = Proof::Failed(why),
+            (whole @ Proof::Whole(_), _) => return Ok(whole),
+        }
+    }
+    Ok(outcome)
+}
+
+/// Tries what sled makes of a copy without what is in doubt.
+fn try_one(folder: &Folder, mark: &Mark, options: &Options, doubt: &Doubt) -> StoreResult<Proof> {
     if folder.blob().is_ok_and(|blob| blob.is_some()) {
         return Ok(Proof::None);
     }
