@@ -26,8 +26,14 @@ struct Gap {
     length: Duration,
 }
 
-/// The gaps so far: of threads, and of the disk.
-static GAPS: Mutex<(Vec<Gap>, Vec<Gap>)> = Mutex::new((Vec::new(), Vec::new()));
+/// The gaps so far.
+#[derive(Debug)]
+struct Gaps {
+    processor: Vec<Gap>,
+    disk: Vec<Gap>,
+}
+
+static GAPS: Mutex<Gaps> = Mutex::new(Gaps { processor: Vec::new(), disk: Vec::new() });
 
 /// The longest that a thread and a disk stood still.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,7 +60,7 @@ pub(crate) fn watch() {
             loop {
                 let before = now();
                 pause(WAKE);
-                note(before, WAKE, |gaps| &mut gaps.0);
+                note(before, WAKE, |gaps| &mut gaps.processor);
             }
         });
         std::thread::spawn(|| {
@@ -65,14 +71,14 @@ pub(crate) fn watch() {
                 if written.and_then(|()| file.sync_data()).is_err() {
                     return;
                 }
-                note(before, Duration::ZERO, |gaps| &mut gaps.1);
+                note(before, Duration::ZERO, |gaps| &mut gaps.disk);
                 pause(SYNC);
             }
         });
     });
 }
 
-fn note(before: Instant, due: Duration, of: fn(&mut (Vec<Gap>, Vec<Gap>)) -> &mut Vec<Gap>) {
+fn note(before: Instant, due: Duration, of: fn(&mut Gaps) -> &mut Vec<Gap>) {
     let end = now();
     let length = end.duration_since(before).saturating_sub(due);
     if length >= NOTED {
@@ -89,7 +95,7 @@ pub(crate) fn within(last: Duration) -> Stalls {
         let recent = gaps.iter().filter(|gap| now.duration_since(gap.end) <= last);
         recent.map(|gap| gap.length).max().unwrap_or_default()
     };
-    Stalls { processor: longest(&gaps.0), disk: longest(&gaps.1) }
+    Stalls { processor: longest(&gaps.processor), disk: longest(&gaps.disk) }
 }
 
 /// Returns the longest stalls so far.
@@ -105,7 +111,7 @@ mod tests {
     fn a_gap_is_noted_with_its_length_and_forgotten_by_those_who_ask_about_later() {
         let long = Duration::from_secs(3);
         let Some(before) = now().checked_sub(long + WAKE) else { return };
-        note(before, WAKE, |gaps| &mut gaps.0);
+        note(before, WAKE, |gaps| &mut gaps.processor);
         assert!(so_far().processor >= long);
         assert!(so_far().disk < long);
         assert!(within(Duration::ZERO).processor < long);
