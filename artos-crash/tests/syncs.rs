@@ -35,10 +35,11 @@ fn child() {
     runtime.block_on(async {
         let store = SledStore::open(path).unwrap();
         say(open);
-        Client::new(store).submit(Nothing).await.unwrap();
+        let client = Client::new(store);
+        client.submit(Nothing).await.unwrap();
         say(acknowledged);
+        // The store goes with the last client.
     });
-    // Whoever commits for the client goes with it, and the store with them.
     drop(runtime);
     say(closed);
 }
