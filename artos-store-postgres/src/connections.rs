@@ -5,9 +5,12 @@
 //! turn, each with plans of its own to make and to keep. Here a call leaves its connection in good
 //! order or takes it out of use, nobody has to ask, and a quiet process works with one.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use sqlx::{PgPool, Postgres, pool::PoolConnection};
+use sqlx::{PgPool, Postgres, pool::PoolConnection, postgres::PgPoolOptions};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::Instant,
@@ -57,7 +60,7 @@ impl Connections {
         };
         // It is closed by nobody.
         let permit = resting.permits.acquire().await.map_err(|_| sqlx::Error::PoolClosed)?;
-        let rested = resting.pop();
+        let rested = resting.pop(self.pool.options());
         let (connection, made) = match rested {
             Some(rested) => (rested.connection, rested.made),
             None => (self.pool.acquire().await?, Instant::now()),
@@ -78,9 +81,32 @@ impl Drop for Resting {
 }
 
 impl Resting {
-    fn pop(&self) -> Option<Rested> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    /// Takes the connection that was used last, unless it has rested or lived for too long.
+    ///
+    /// After a long rest the server, or a firewall on the way, may have forgotten it without a word,
+    /// and those below have rested even longer.
+    fn pop(&self, options: &PgPoolOptions) -> Option<Rested> {
+        let (warmest, cold) = {
+            let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+            let warmest = connections.pop()?;
+            if !is_over(warmest.since, options.get_idle_timeout()) {
+                if !is_over(warmest.made, options.get_max_lifetime()) {
+                    return Some(warmest);
+                }
+                (warmest, Vec::new())
+            } else {
+                (warmest, std::mem::take(&mut *connections))
+            }
+        };
+        for mut one in std::iter::once(warmest).chain(cold) {
+            one.connection.close_on_drop();
+        }
+        None
     }
+}
+
+fn is_over(from: Instant, longest: Option<Duration>) -> bool {
+    longest.is_some_and(|longest| from.elapsed() > longest)
 }
 
 /// A connection that is closed unless it is given back in good order.
@@ -120,11 +146,8 @@ impl Held<'_> {
 impl Home<'_> {
     /// Lets a connection rest, unless it is old, and closes one that has rested for too long.
     fn rest(&self, connection: PoolConnection<Postgres>) {
-        let (now, made) = (Instant::now(), self.made);
+        let made = self.made;
         let options = self.connections.pool.options();
-        let is_over = |from: Instant, longest: Option<std::time::Duration>| {
-            longest.is_some_and(|longest| now.saturating_duration_since(from) > longest)
-        };
         let mut connections =
             self.resting.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let coldest = connections.first();
@@ -133,7 +156,7 @@ impl Home<'_> {
         let old = if is_over(made, options.get_max_lifetime()) {
             Some(connection)
         } else {
-            connections.push(Rested { connection, made, since: now });
+            connections.push(Rested { connection, made, since: Instant::now() });
             None
         };
         drop(connections);

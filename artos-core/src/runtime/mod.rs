@@ -35,6 +35,9 @@ pub use builder::RuntimeBuilder;
 pub use health::{DutyHealth, Health, Monitor};
 pub use queue::Queue;
 
+/// How long what was killed may take to be gone.
+const KILLED_WITHIN: Duration = Duration::from_secs(1);
+
 /// Runs tasks in this process until it is shut down or dropped.
 ///
 /// Any number of runtimes may share a store; each task is run by one of them at a time.
@@ -126,8 +129,8 @@ impl Runtime {
     /// their stages to stop, and hands back what is left without charging it an attempt.
     ///
     /// It returns as soon as nothing runs any more. Beyond `grace` it takes at most twice the
-    /// cancel grace, one heartbeat (for stages that never yield) and the patience with the store:
-    /// 25 seconds with the defaults.
+    /// cancel grace, one heartbeat (for stages that never yield) and the patience with the store,
+    /// and a second: 26 seconds with the defaults.
     ///
     /// When it returns, the runtime has let go of the store, unless a stage still blocks its thread
     /// by then: dropping the last client closes the store.
@@ -169,7 +172,8 @@ impl Runtime {
         };
         // They end at once, except where a stage blocks its thread.
         let left = grace.saturating_add(last).saturating_sub(began.elapsed());
-        let _ = tokio::time::timeout(left.min(options.cancel_grace), ended).await;
+        let patience = left.min(options.cancel_grace).max(KILLED_WITHIN);
+        let _ = tokio::time::timeout(patience, ended).await;
         if tasks.is_empty() { Ok(()) } else { Err(ShutdownError { tasks }) }
     }
 

@@ -9,6 +9,7 @@ use crate::{
     discreet::discreet,
     files_location::FilesLocation,
     jwt::JwtArguments,
+    request::is_folder,
     store::{DEFAULT_FOLDER, StoreLocation},
 };
 
@@ -91,7 +92,8 @@ pub struct ServeArguments {
         long = "shared-folder",
         value_name = "FOLDER",
         env = "DOCUMENT_SERVICE_SHARED_FOLDERS",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = shared_folder
     )]
     pub shared_folders: Vec<String>,
     /// How many requests that change something an organization may make in a minute. There are no
@@ -285,18 +287,23 @@ impl FromStr for OrganizationToken {
 
     fn from_str(text: &str) -> Result<Self, BadToken> {
         let (organization, token) = text.split_once('=').ok_or(BadToken::NoOrganization)?;
-        let is_good = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
-        let is_folder = !organization.is_empty()
-            && !organization.starts_with('.')
-            && organization.len() <= 128
-            && organization.chars().all(is_good);
-        if !is_folder {
+        if !is_folder(organization) {
             return Err(BadToken::Organization);
         }
         if token.len() < 4 || !token.chars().all(|letter| letter.is_ascii_graphic()) {
             return Err(BadToken::Token(organization.to_owned()));
         }
         Ok(Self { organization: organization.to_owned(), token: token.to_owned() })
+    }
+}
+
+/// Reads the name of a folder that all organizations share.
+fn shared_folder(text: &str) -> Result<String, &'static str> {
+    match is_folder(text) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("it is no name of a first folder: letters, digits, `-`, `_` and `.` are allowed")
+        }
     }
 }
 

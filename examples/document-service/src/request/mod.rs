@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub use paths::{ForeignPath, authorize_paths};
+pub use paths::{ForeignPath, authorize_paths, is_folder};
 pub use validate::{FILE_PATHS_MAX, FieldError, validate};
 
 /// A request to generate one document.

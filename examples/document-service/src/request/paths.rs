@@ -15,7 +15,9 @@ pub struct ForeignPath {
 ///
 /// The first segment of a path has to be the id of the caller's organization, or one of the
 /// folders that are `shared`. Which organizations there are makes no difference: they come and go,
-/// and their files stay. Without organizations (`None`) nothing is refused.
+/// and their files stay. Without organizations (`None`) nothing is refused. An organization whose
+/// id cannot be the name of one folder, or is that of a shared one, has no folder of its own, so
+/// all its paths are refused.
 ///
 /// # Errors
 ///
@@ -26,14 +28,23 @@ pub fn authorize_paths(
     shared: &[String],
 ) -> Result<(), ForeignPath> {
     let Some(caller) = caller else { return Ok(()) };
+    let is_shared = |owner: &str| shared.iter().any(|folder| folder == owner);
+    let has_folder = is_folder(caller) && !is_shared(caller);
     let is_foreign = |path: &&String| {
         let owner = path.split('/').next().unwrap_or_default();
-        owner != caller && !shared.iter().any(|folder| folder == owner)
+        !has_folder || (owner != caller && !is_shared(owner))
     };
     match paths.iter().find(is_foreign) {
         Some(path) => Err(ForeignPath { path: path.clone() }),
         None => Ok(()),
     }
+}
+
+/// Tells whether a name is that of one folder, wherever files are stored.
+#[must_use]
+pub fn is_folder(name: &str) -> bool {
+    let is_good = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    !name.is_empty() && !name.starts_with('.') && name.len() <= 128 && name.chars().all(is_good)
 }
 
 /// Says what is wrong with `path`, if anything.

@@ -187,6 +187,12 @@ fn an_organization_names_files_in_its_own_folder_and_in_shared_ones() {
     // Without organizations there are no folders of theirs.
     assert!(allowed("org-b/x.pdf", None));
     let paths = ["org-a/x.pdf".to_owned(), "org-b/y.pdf".to_owned()];
+    // Nobody is let into another's folder by an id that is no folder's name, or by a shared one's.
+    for caller in ["org-a/eu", "org-a/", ".", "..", "", shared[0].as_str()] {
+        for path in ["org-a/a.pdf", &format!("{caller}/a.pdf")] {
+            assert!(!allowed(path, Some(caller)), "{caller}, {path}");
+        }
+    }
     let refused = authorize_paths(&paths, Some("org-a"), &shared).unwrap_err();
     let expected = "`org-b/y.pdf` is not in the folder of the caller's organization";
     assert_eq!(refused.to_string(), expected);
