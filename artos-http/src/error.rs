@@ -132,6 +132,18 @@ impl FieldError {
         Self { pointer: Some(pointer.into()), detail: detail.into() }
     }
 
+    /// Returns where in the request body it is, if it is at one place.
+    #[must_use]
+    pub fn pointer(&self) -> Option<&str> {
+        self.pointer.as_deref()
+    }
+
+    /// Returns what is wrong there.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(crate) fn general(detail: impl Into<Cow<'static, str>>) -> Self {
         Self { pointer: None, detail: detail.into() }
     }

@@ -61,6 +61,8 @@
 //! Organizations can make [`Keys`] and register webhooks (see [`Webhooks`], behind the feature
 //! `webhooks`, which is on by default); [`Limits`] keep them from calling too often.
 //!
+//! The feature `client` has a client for programs in Rust: `artos_http::client`.
+//!
 //! [`serve`] runs the router on a listener and ends in good time, and a [`Server`] with more to
 //! choose from, such as TLS; any other way to serve an axum router works as well.
 
@@ -69,6 +71,8 @@ mod app;
 mod auth;
 mod backlog;
 mod builder;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "compression")]
 mod compression;
 mod conditional;

@@ -1,4 +1,6 @@
-//! The only file with JSON shapes: what clients read.
+//! The only file with JSON shapes: what clients read, and what the client in Rust reads.
+
+use std::borrow::Cow;
 
 use artos_core::{TaskId, TaskRecord, TaskState};
 use bytes::Bytes;
@@ -11,7 +13,9 @@ use crate::error::{Problem, ProblemKind};
 /// What a caller sees of a task's state. Whatever happens inside, it is one of these three: clients
 /// loop until they see `Complete` or `Failed`, or while they see `Generating`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-pub(crate) enum Status {
+#[cfg_attr(feature = "client", derive(serde::Deserialize))]
+#[cfg_attr(not(feature = "client"), expect(unreachable_pub, reason = "public with the client"))]
+pub enum Status {
     /// The task is waiting or being worked on.
     Generating,
     /// The task finished successfully.
@@ -51,6 +55,7 @@ impl Status {
 
 /// The answer to a submission.
 #[derive(Debug, Serialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(serde::Deserialize))]
 #[schema(example = json!({
     "message": "Document generation started",
     "task_id": "019ab3c4-6f00-7000-8000-000000000001",
@@ -64,6 +69,7 @@ pub(crate) struct Accepted {
 
 /// The answer to a retry.
 #[derive(Debug, Serialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(serde::Deserialize))]
 pub(crate) struct Retried {
     /// For people.
     pub(crate) message: String,
@@ -74,26 +80,33 @@ pub(crate) struct Retried {
 }
 
 /// How far the running stage has come.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Progress<'a> {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(serde::Deserialize))]
+#[non_exhaustive]
+#[cfg_attr(not(feature = "client"), expect(unreachable_pub, reason = "public with the client"))]
+pub struct Progress<'a> {
     /// How much of the stage is done, from 0 to 100.
     #[schema(maximum = 100)]
-    percent: u8,
+    pub percent: u8,
     /// The stage that runs, or ran last.
-    stage: &'a str,
+    pub stage: Cow<'a, str>,
     /// The position of the stage, from 1.
-    stage_number: u32,
+    pub stage_number: u32,
     /// The number of stages.
-    stage_count: u32,
+    pub stage_count: u32,
     /// What the stage says it is doing; may be empty.
-    message: &'a str,
+    pub message: Cow<'a, str>,
     /// When this was reported.
     #[schema(format = DateTime)]
-    updated_at: String,
+    pub updated_at: String,
 }
 
 /// How a task is. The first four keys are always there.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(serde::Deserialize))]
+#[non_exhaustive]
+#[cfg_attr(not(feature = "client"), expect(unreachable_pub, reason = "public with the client"))]
+#[allow(missing_docs, reason = "the names say it, and generated clients would get the words twice")]
 #[schema(example = json!({
     "task_id": "019ab3c4-6f00-7000-8000-000000000001",
     "status": "Generating",
@@ -105,45 +118,45 @@ pub(crate) struct Progress<'a> {
     "created_at": "2026-01-01T00:00:00Z",
     "updated_at": "2026-01-01T00:00:01Z",
 }))]
-pub(crate) struct TaskStatus<'a> {
-    task_id: String,
-    status: Status,
+pub struct TaskStatus<'a> {
+    pub task_id: String,
+    pub status: Status,
     /// Null until a stage reports.
     #[schema(required)]
-    progress: Option<Progress<'a>>,
+    pub progress: Option<Progress<'a>>,
     /// Why the task failed; null unless `status` is `Failed`.
     #[schema(required)]
-    error: Option<&'a str>,
+    pub error: Option<Cow<'a, str>>,
     /// The id to fetch the document by, once `status` is `Complete`. The same as `task_id`.
-    document_id: String,
+    pub document_id: String,
     /// The finer state: pending, running, completed, failed or cancelled.
-    state: &'static str,
+    pub state: Cow<'a, str>,
     /// The failed task that this one runs again.
     #[schema(required)]
-    retry_of: Option<String>,
+    pub retry_of: Option<String>,
     #[schema(format = DateTime)]
-    created_at: String,
+    pub created_at: String,
     #[schema(format = DateTime)]
-    updated_at: String,
+    pub updated_at: String,
 }
 
 impl<'a> From<&'a TaskRecord> for TaskStatus<'a> {
     fn from(record: &'a TaskRecord) -> Self {
         let progress = record.progress.as_ref().map(|progress| Progress {
             percent: progress.percent,
-            stage: &progress.stage,
+            stage: Cow::Borrowed(progress.stage.as_str()),
             stage_number: progress.stage_number,
             stage_count: progress.stage_count,
-            message: &progress.message,
+            message: Cow::Borrowed(progress.message.as_str()),
             updated_at: progress.updated_at.to_string(),
         });
         Self {
             task_id: record.id.to_string(),
             status: Status::of(record.state),
             progress,
-            error: error_of(record),
+            error: error_of(record).map(Cow::Borrowed),
             document_id: record.id.to_string(),
-            state: record.state.as_str(),
+            state: Cow::Borrowed(record.state.as_str()),
             retry_of: record.retry_of.map(|id| id.to_string()),
             created_at: record.created_at.to_string(),
             updated_at: record.updated_at.to_string(),
@@ -179,6 +192,7 @@ pub(crate) fn error_of(record: &TaskRecord) -> Option<&str> {
 
 /// A document; its schema is put together in the OpenAPI document.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "client", derive(serde::Deserialize))]
 pub(crate) struct Document<D> {
     pub(crate) document: D,
 }
@@ -229,38 +243,40 @@ pub(crate) struct DocumentList {
 
 /// The error body: an RFC 9457 problem whose `detail` is always a string.
 #[derive(Debug, Serialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(serde::Deserialize))]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
     /// Identifies the sort of problem: a path of this service that explains it, or `about:blank`.
-    r#type: String,
+    pub(crate) r#type: String,
     /// The sort of problem, for people.
-    title: &'a str,
+    pub(crate) title: Cow<'a, str>,
     /// The status code of the response.
     #[schema(minimum = 400, maximum = 599)]
-    status: u16,
+    pub(crate) status: u16,
     /// What went wrong this time.
-    detail: &'a str,
+    pub(crate) detail: Cow<'a, str>,
     /// The sort of problem, for programs.
-    code: &'a str,
+    pub(crate) code: Cow<'a, str>,
     /// The id of the request, as in the header `x-request-id`.
-    request_id: &'a str,
+    pub(crate) request_id: Cow<'a, str>,
     /// Each thing that is wrong with the request.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    errors: Vec<ErrorEntry<'a>>,
+    pub(crate) errors: Vec<ErrorEntry<'a>>,
     /// The quotas that are used up.
-    #[serde(rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    violated_policies: Vec<&'a str>,
+    pub(crate) violated_policies: Vec<Cow<'a, str>>,
 }
 
 /// One thing that is wrong.
 #[derive(Debug, Serialize, ToSchema)]
+#[cfg_attr(feature = "client", derive(serde::Deserialize))]
 pub(crate) struct ErrorEntry<'a> {
     /// Where in the request body, as a JSON pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pointer: Option<&'a str>,
-    detail: &'a str,
+    pub(crate) pointer: Option<Cow<'a, str>>,
+    pub(crate) detail: Cow<'a, str>,
 }
 
 /// What labels an error body; the bytes are the same.
@@ -297,21 +313,21 @@ pub(crate) fn problem(problem: &Problem, request_id: &str, prefix: &str) -> Byte
         Some(kind) => kind.facts().title,
         None => status.canonical_reason().unwrap_or("Refused"),
     };
-    let errors = problem
-        .errors()
-        .iter()
-        .map(|error| ErrorEntry { pointer: error.pointer.as_deref(), detail: &error.detail });
+    let errors = problem.errors().iter().map(|error| ErrorEntry {
+        pointer: error.pointer.as_deref().map(Cow::Borrowed),
+        detail: Cow::Borrowed(error.detail.as_ref()),
+    });
     let body = ProblemBody {
         r#type: problem
             .kind()
             .map_or_else(|| String::from("about:blank"), |kind| problem_type(kind, prefix)),
-        title,
+        title: title.into(),
         status: status.as_u16(),
-        detail: problem.detail(),
-        code: problem.code().unwrap_or("error"),
-        request_id,
+        detail: problem.detail().into(),
+        code: problem.code().unwrap_or("error").into(),
+        request_id: request_id.into(),
         errors: errors.collect(),
-        violated_policies: problem.violated().into_iter().collect(),
+        violated_policies: problem.violated().into_iter().map(Cow::Borrowed).collect(),
     };
     // Strings and a number always encode; the constant is only the honest fallback.
     serde_json::to_vec(&body)

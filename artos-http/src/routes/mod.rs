@@ -13,6 +13,9 @@ mod retry;
 mod status;
 mod submit;
 
+#[cfg(feature = "client")]
+pub(crate) use events::LAST_EVENT_ID;
+
 use std::sync::Arc;
 
 use axum::{

@@ -8,6 +8,7 @@ mod show;
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, bail};
+use artos_http::client::Status;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -52,7 +53,7 @@ pub async fn run(arguments: DemoArguments) -> anyhow::Result<()> {
     .await?;
     let listener = TcpListener::bind("127.0.0.1:0").await.context("no free port")?;
     let (receiver, receiving) = Receiver::listen().await?;
-    let api = Api::new(listener.local_addr()?);
+    let api = Api::new(listener.local_addr()?)?;
     let stopped = drain.clone();
     let grace = Duration::from_secs(5);
     let stop = async move { stopped.started().await };
@@ -107,14 +108,14 @@ fn show_service(
     });
     let id = api.generate(&request)?;
     show.line(&format!("202 Accepted, task {id}"));
-    let status = api.follow(&id, |status| show.progress(status))?;
+    let status = api.follow(id, |status| show.progress(status))?;
     show.finish();
-    if status.get("status") != Some(&json!("Complete")) {
-        bail!("the document was not generated: {status}");
+    if status.status != Status::Complete {
+        bail!("the document was not generated: {status:?}");
     }
-    let document = api.document(&id)?;
+    let document = api.document(id)?;
     let path = output.join("EXM-2041 Clinical Study Report.docx");
-    std::fs::write(&path, api.file(&id)?)?;
+    std::fs::write(&path, api.file(id)?)?;
     show.document(&document, &path);
     let arrived = receiver.next()?;
     if !arrived.is_signed_with(&api.webhook_secret()?)? {
@@ -125,9 +126,9 @@ fn show_service(
     show.line("And one whose sources lack a required section:");
     let request = json!({ "document_type": "CSR", "file_paths": paths.incomplete });
     let id = api.generate(&request)?;
-    let status = api.follow(&id, |_| {})?;
-    if status.get("status") != Some(&json!("Failed")) {
-        bail!("a document without its safety section was not refused: {status}");
+    let status = api.follow(id, |_| {})?;
+    if status.status != Status::Failed {
+        bail!("a document without its safety section was not refused: {status:?}");
     }
     show.failure(&status);
     show.what_next(output, paths);

@@ -2,6 +2,7 @@
 
 use std::{io::IsTerminal as _, path::Path};
 
+use artos_http::client::{Status, TaskStatus};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::Value;
 
@@ -25,13 +26,13 @@ impl Show {
     }
 
     /// Shows where a task is.
-    pub(super) fn progress(&mut self, status: &Value) {
-        let progress = status.get("progress");
-        let number = |key| progress.and_then(|all| all.get(key)).and_then(Value::as_u64);
-        let done = status.get("status").and_then(Value::as_str) == Some("Complete");
-        let stage =
-            if done { STAGES.len() as u64 + 1 } else { number("stage_number").unwrap_or(1) };
-        let percent = number("percent").unwrap_or(0);
+    pub(super) fn progress(&mut self, status: &TaskStatus) {
+        let progress = status.progress.as_ref();
+        let stage = match status.status {
+            Status::Complete => STAGES.len() as u64 + 1,
+            _ => progress.map_or(1, |progress| progress.stage_number.into()),
+        };
+        let percent = progress.map_or(0, |progress| progress.percent.into());
         match &mut self.bars {
             Some(bars) => {
                 if bars.is_empty() {
@@ -91,8 +92,8 @@ impl Show {
         self.line(&format!("  {id}: {event}\n"));
     }
 
-    pub(super) fn failure(&self, status: &Value) {
-        let error = status.get("error").and_then(Value::as_str).unwrap_or_default();
+    pub(super) fn failure(&self, status: &TaskStatus) {
+        let error = status.error.as_deref().unwrap_or_default();
         self.line(&format!("Failed: {error}"));
     }
 

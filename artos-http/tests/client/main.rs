@@ -1,0 +1,7 @@
+//! The client against the real router, and against services that are out of order.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod events;
+mod requests;
+mod support;
