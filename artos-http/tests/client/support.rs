@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use artos_core::{
-    ListQuery, Pipeline, RetryPolicy, Runtime, StageContext, StageError, StageOptions, StageResult,
-    Task, stage_fn,
+    ListQuery, Pipeline, RetryPolicy, Runtime, Stage, StageContext, StageError, StageOptions,
+    StageResult, Task, stage_fn,
 };
 use artos_http::{
     Auth, Resource,
