@@ -45,7 +45,6 @@ impl HttpClient {
     }
 
     /// Starts to make a client that differs from the usual one.
-    #[must_use]
     pub fn builder(base_url: &str) -> HttpClientBuilder {
         HttpClientBuilder {
             base_url: base_url.to_owned(),
