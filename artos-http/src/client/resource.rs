@@ -72,8 +72,8 @@ impl<R, D> RemoteResource<R, D> {
     /// Waits until a task is over.
     ///
     /// It lets the service wait for each change; where the service or a proxy does not, it asks
-    /// again and again, less and less often. It has no deadline: put it into [`tokio::time::timeout`], which
-    /// leaves the task alone.
+    /// again and again, less and less often. It has no deadline: put it into
+    /// [`tokio::time::timeout`], which leaves the task alone.
     ///
     /// # Errors
     ///
