@@ -38,6 +38,10 @@ pub(crate) fn remove_with(
     if !place.path(store).join(TREE_FILE).exists() {
         return missing(store, place, &others);
     }
+    if !others.is_empty() {
+        // The marker that says so may have been put in place without being synced.
+        sync(store).map_err(|error| io_error(&format!("syncing {}", store.display()), error))?;
+    }
     for name in &others {
         step(Point::OldFileRemoves)?;
         let path = store.join(name);

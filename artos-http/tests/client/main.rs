@@ -1,6 +1,6 @@
 //! The client against the real router, and against services that are out of order.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod events;
 mod requests;

@@ -57,7 +57,10 @@ pub(crate) fn admit(
                 *message = format!("{message}; sled was tried on a copy, where {why}");
             }
         }
-        Err(error) if accept => tracing::warn!(%error, "nothing was proven"),
+        // Without room nothing was tried. After any other error the copy may count already.
+        Err(error @ StoreError::Full { .. }) if accept => {
+            tracing::warn!(%error, "nothing was proven");
+        }
         Err(error) => return Err(error),
         Ok(Proof::None) => {}
     }
@@ -113,9 +116,12 @@ fn try_one(folder: &Folder, mark: &Mark, options: &Options, doubt: &Doubt) -> St
     let next = folder.with_tree(folder.place().next());
     let proven = poison::guarded(next.tree(), || steps(folder, &next, mark, options, doubt));
     if proven.is_err() {
-        // Whoever opens the store next tries again. Once the marker names the copy, it stays.
-        let place = marker::read(folder.path());
-        let _ = place.and_then(|at| leftovers::remove(folder.path(), at.unwrap_or_default()));
+        // Whoever opens the store next tries again. Once the marker names the copy, both stay: it
+        // may not be on the disk yet, and the next who opens the store tidies up.
+        let place = marker::read(folder.path()).map(Option::unwrap_or_default);
+        if place.is_ok_and(|place| place == folder.place()) {
+            let _ = leftovers::remove(folder.path(), folder.place());
+        }
     }
     let (took, shown) = (begun.elapsed(), folder.path().display());
     match proven {
