@@ -83,8 +83,8 @@ impl Drop for Resting {
 impl Resting {
     /// Takes the connection that was used last, unless it has rested or lived for too long.
     ///
-    /// After a long rest the server, or a firewall on the way, may have forgotten it without a word,
-    /// and those below have rested even longer.
+    /// After a long rest the server, or a firewall on the way, may have forgotten it without a
+    /// word, and those below have rested even longer.
     fn pop(&self, options: &PgPoolOptions) -> Option<Rested> {
         let (warmest, cold) = {
             let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
