@@ -141,13 +141,17 @@ pub(crate) async fn the_change_is_visible_when_its_hint_comes(world: &World) {
         let mut changes = world.store.changes(Topic::Task(lease.task_id));
         let before = world.record(lease.task_id).await.revision;
         let waiter = async {
-            let hint = tokio::time::timeout(PATIENCE, changes.changed()).await;
-            assert!(hint.is_ok(), "no hint came");
-            world.record(lease.task_id).await.revision
+            // The hint of the change before may still come, by another way.
+            loop {
+                let hint = tokio::time::timeout(PATIENCE, changes.changed()).await;
+                assert!(hint.is_ok(), "no hint came when the change was visible");
+                if world.record(lease.task_id).await.revision > before {
+                    break;
+                }
+            }
         };
         let writer = world.beat(lease, Some(progress("first", 5, "")));
-        let (after, _) = tokio::join!(waiter, writer);
-        assert!(after > before);
+        tokio::join!(waiter, writer);
     }
 }
 
