@@ -33,7 +33,8 @@ const LOOKED_BACK: Duration = Duration::from_secs(60);
 pub(crate) struct Crowd {
     members: Vec<Member>,
     lines: Receiver<String>,
-    pipe: PipeWriter,
+    /// What children get an end of; gone once no more are started.
+    pipe: Option<PipeWriter>,
     pub(crate) watch: Watch,
 }
 
@@ -52,7 +53,8 @@ impl Crowd {
         let (reader, pipe) = std::io::pipe()?;
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || read_lines(reader, &sender));
-        let mut crowd = Self { members: Vec::new(), lines, pipe, watch: Watch::default() };
+        let mut crowd =
+            Self { members: Vec::new(), lines, pipe: Some(pipe), watch: Watch::default() };
         for _ in 0..WORKERS {
             crowd.add(subject, ChildDuty::Work)?;
         }
@@ -68,12 +70,13 @@ impl Crowd {
     }
 
     pub(crate) fn add(&mut self, subject: &mut Subject, duty: ChildDuty) -> anyhow::Result<()> {
+        let Some(pipe) = &self.pipe else { anyhow::bail!("nobody is started any more") };
         let mut command = subject.command(duty, &[])?;
         let complaints = OpenOptions::new().create(true).append(true).open(subject.complaints())?;
         let mut child = command
             .process_group(0)
             .stdin(Stdio::piped())
-            .stdout(self.pipe.try_clone()?)
+            .stdout(pipe.try_clone()?)
             .stderr(complaints)
             .spawn()?;
         let input = child.stdin.take();
@@ -176,7 +179,16 @@ impl Crowd {
                 subject.find(Invariant::Opens, message);
             }
         }
-        self.read_arrived(subject)?;
+        // The last they told may still be in the pipe, which ends with its last writer.
+        self.pipe = None;
+        let deadline = Deadline::after(PATIENCE);
+        while !deadline.is_over() {
+            match self.lines.recv_timeout(Duration::from_millis(100)) {
+                Ok(line) => self.take(subject, &line)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
         subject.crash(if gently { "all stopped gently" } else { "all killed" })
     }
 
