@@ -314,14 +314,22 @@ impl Client {
             }
             None => {
                 let (waiter, answer) = oneshot::channel();
-                if let Err((gone, waiter)) = committer.commit(tasks, waiter) {
-                    let again = self.new_committer()?.commit(gone.0, waiter);
-                    again.map_err(|_| SubmitError::NoExecutor)?;
-                }
-                answer.await.unwrap_or_else(|_| {
+                let fresh = match committer.commit(tasks, waiter) {
+                    Ok(_) => None,
+                    Err((gone, waiter)) => {
+                        let fresh = self.new_committer()?;
+                        let again = fresh.commit(gone.0, waiter);
+                        again.map_err(|_| SubmitError::NoExecutor)?;
+                        Some(fresh)
+                    }
+                };
+                let answer = answer.await.unwrap_or_else(|_| {
                     let message = "the group commit ended before the store answered";
                     Err(Arc::new(StoreError::unavailable(message)))
-                })
+                });
+                // Another caller may have replaced it meanwhile, and whoever waits keeps the store.
+                drop(fresh);
+                answer
             }
         };
         let replies = replies.map_err(SubmitError::Store)?;
