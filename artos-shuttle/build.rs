@@ -1,5 +1,5 @@
-//! Copies the files under test out of the core and the memory store: as they are, and with one
-//! mistake planted in each copy. What is tested is the shipped text; nothing is written down twice.
+//! Copies the files under test out of the core and the stores: as they are, and with one mistake
+//! planted in each copy. What is tested is the shipped text; nothing is written down twice.
 
 use std::{env, error::Error, fs, path::Path};
 
@@ -8,7 +8,9 @@ struct Copy {
     name: &'static str,
     /// Below the sources of the core.
     file: &'static str,
-    /// What is replaced by what; it has to be there exactly once.
+    /// What is replaced by what, each of which has to be there exactly once: so that it fits here,
+    base: &'static [(&'static str, &'static str)],
+    /// and for a mistake.
     changes: &'static [(&'static str, &'static str)],
 }
 
@@ -32,11 +34,50 @@ const BEHIND_THE_LOCK: [&str; 8] =
 
 const MEMORY_STORE: &str = "../../artos-store-memory/src/store.rs";
 
-const COPIES: [Copy; 15] = [
-    Copy { name: "notify", file: "notify.rs", changes: &[] },
+/// The threads of the embedded store, which are asked for here and there.
+const SLED_COMMIT: &str = "../../artos-store-sled/src/commit.rs";
+const SLED_SYNC: &str = "../../artos-store-sled/src/sync.rs";
+
+/// What surrounds the copy is beside it.
+const BESIDE: (&str, &str) = ("use crate::{", "use super::{");
+const THREADS: [(&str, &str); 7] = [
+    BESIDE,
+    (
+        "    sync::{\n        Arc,\n        mpsc::{self, SyncSender},\n    },\n    \
+         thread::JoinHandle,\n    time::Duration,\n};",
+        "    time::Duration,\n};\nuse shuttle::{sync::{Arc, mpsc::{self, SyncSender}}, \
+         thread::JoinHandle};",
+    ),
+    ("std::thread::Builder::new()", "shuttle::thread::Builder::new()"),
+    // Shuttle's threads cannot be asked; they are joined.
+    ("while !thread.is_finished()", "while false"),
+    // Nor have its channels a name for everything they carry.
+    ("#[derive(Debug)]\npub(crate) struct Committer", "pub(crate) struct Committer"),
+    (
+        "        {\n            std::thread::park_timeout(LOOK_AGAIN)",
+        "        {\n            shuttle::thread::yield_now()",
+    ),
+    ("const GROUP_OPERATIONS_MAX: usize = 256;", "const GROUP_OPERATIONS_MAX: usize = 2;"),
+];
+const SYNC: [(&str, &str); 2] = [
+    BESIDE,
+    (
+        "    sync::{\n        Arc,\n        mpsc::{self, RecvTimeoutError},\n    },\n    \
+         time::Duration,\n};",
+        "    time::Duration,\n};\nuse shuttle::sync::{Arc, mpsc::{self, RecvTimeoutError}};",
+    ),
+];
+const POISON: [(&str, &str); 2] = [
+    ("use tokio::sync::watch;", "use tokio::sync::watch; use super::sled;"),
+    ("watch::Sender::new(false)", "watch::channel(false).0"),
+];
+
+const COPIES: [Copy; 25] = [
+    Copy { name: "notify", file: "notify.rs", base: &[], changes: &[] },
     Copy {
         name: "notify_forgets_between_waits",
         file: "notify.rs",
+        base: &[],
         changes: &[(
             "filter_map(Weak::upgrade) {\n            notify.notify_one();\n        }\n    }\n\n\
              \u{20}   fn wake_all",
@@ -48,68 +89,69 @@ const COPIES: [Copy; 15] = [
     Copy {
         name: "notify_removes_neighbours",
         file: "notify.rs",
+        base: &[],
         changes: &[(
             "subscribers.retain(|notify| notify.as_ptr() != own);",
             "let _ = own; subscribers.clear();",
         )],
     },
-    Copy { name: "commit", file: "commit.rs", changes: &[SMALL_GROUPS] },
+    Copy { name: "commit", file: "commit.rs", base: &[SMALL_GROUPS], changes: &[] },
     Copy {
         name: "commit_drops_what_does_not_fit",
         file: "commit.rs",
-        changes: &[
-            SMALL_GROUPS,
-            (
-                "group.entries.extend(self.entries.drain(..count));",
-                "group.entries.extend(self.entries.drain(..count)); self.entries.clear();",
-            ),
-        ],
+        base: &[SMALL_GROUPS],
+        changes: &[(
+            "group.entries.extend(self.entries.drain(..count));",
+            "group.entries.extend(self.entries.drain(..count)); self.entries.clear();",
+        )],
     },
     Copy {
         name: "commit_mixes_answers",
         file: "commit.rs",
+        base: &[],
         changes: &[("let replies = replies?;", "let mut replies = replies?; replies.reverse();")],
     },
     Copy {
         name: "commit_does_not_wake_up",
         file: "commit.rs",
+        base: &[],
         changes: &[("let sleeps = std::mem::take(&mut waiting.sleeps);", "let sleeps = false;")],
     },
     Copy {
         name: "commit_keeps_the_store",
         file: "commit.rs",
+        base: &[],
         changes: &[(
             "group.commit(way).await;",
             "group.commit(Arc::clone(&way)).await; step_aside().await;",
         )],
     },
-    Copy { name: "slots", file: "runtime/slots.rs", changes: &[ASKS_FOR_SOME] },
+    Copy { name: "slots", file: "runtime/slots.rs", base: &[ASKS_FOR_SOME], changes: &[] },
     Copy {
         name: "slots_settle_without_end",
         file: "runtime/slots.rs",
-        changes: &[
-            ASKS_FOR_SOME,
-            (
-                "settling: Semaphore::new(permits)",
-                "settling: Semaphore::new(Semaphore::MAX_PERMITS)",
-            ),
-        ],
+        base: &[ASKS_FOR_SOME],
+        changes: &[(
+            "settling: Semaphore::new(permits)",
+            "settling: Semaphore::new(Semaphore::MAX_PERMITS)",
+        )],
     },
-    Copy { name: "running", file: "runtime/running.rs", changes: &[] },
+    Copy { name: "running", file: "runtime/running.rs", base: &[], changes: &[] },
     Copy {
         name: "running_listens_too_late",
         file: "runtime/running.rs",
+        base: &[],
         changes: &[
             ("let emptied = self.emptied.notified();\n", ""),
             ("emptied.await;", "self.emptied.notified().await;"),
         ],
     },
-    Copy { name: "memory", file: MEMORY_STORE, changes: &[BY_THE_DOOR] },
+    Copy { name: "memory", file: MEMORY_STORE, base: &[BY_THE_DOOR], changes: &[] },
     Copy {
         name: "memory_tells_before_it_is_so",
         file: MEMORY_STORE,
+        base: &[BY_THE_DOOR],
         changes: &[
-            BY_THE_DOOR,
             (
                 "let (answer, news) = {",
                 "self.shared.hub.publish(&Topic::Queue(\"default\".into()));\n\
@@ -121,11 +163,74 @@ const COPIES: [Copy; 15] = [
     Copy {
         name: "memory_reads_the_time_early",
         file: MEMORY_STORE,
+        base: &[BY_THE_DOOR],
         changes: &[
-            BY_THE_DOOR,
             ("            let now = self.shared.clock.now();\n", ""),
             ("let (answer, news) = {", "let now = self.shared.clock.now(); let (answer, news) = {"),
         ],
+    },
+    Copy {
+        name: "sled_poison",
+        file: "../../artos-store-sled/src/poison.rs",
+        base: &POISON,
+        changes: &[],
+    },
+    Copy { name: "sled_commit", file: SLED_COMMIT, base: &THREADS, changes: &[] },
+    Copy {
+        name: "sled_commit_overtakes",
+        file: SLED_COMMIT,
+        base: &THREADS,
+        changes: &[(
+            "while bytes > self.large_bytes",
+            "while bytes > self.large_bytes.saturating_mul(100)",
+        )],
+    },
+    Copy {
+        name: "sled_commit_leaves_a_thread",
+        file: SLED_COMMIT,
+        base: &THREADS,
+        changes: &[("self.threads.drain(..)", "self.threads.drain(..1)")],
+    },
+    Copy { name: "sled_sync", file: SLED_SYNC, base: &SYNC, changes: &[] },
+    Copy {
+        name: "sled_sync_answers_early",
+        file: SLED_SYNC,
+        base: &SYNC,
+        changes: &[(
+            "let Applied { sequence, count, news, answers } = group;",
+            "let Applied { sequence, count, news, mut answers } = group;\n\
+             for answer in answers.drain(..) { answer(Ok(())); }",
+        )],
+    },
+    Copy {
+        name: "sled_sync_counts_early",
+        file: SLED_SYNC,
+        base: &SYNC,
+        changes: &[("self.disk.sync()?;", "self.durable.send_replace(count); self.disk.sync()?;")],
+    },
+    Copy {
+        name: "sled_sync_tells_early",
+        file: SLED_SYNC,
+        base: &SYNC,
+        changes: &[(
+            "if self.sync(sequence, count).is_ok() {\n            news.publish(&self.hub);\n        }",
+            "news.publish(&self.hub);\nlet _ = self.sync(sequence, count);",
+        )],
+    },
+    Copy {
+        name: "sled_sync_skips_a_group",
+        file: SLED_SYNC,
+        base: &SYNC,
+        changes: &[(
+            "if *self.durable.borrow() == count",
+            "if *self.durable.borrow() + 1 == count && count > 1",
+        )],
+    },
+    Copy {
+        name: "sled_sync_forgives",
+        file: SLED_SYNC,
+        base: &SYNC,
+        changes: &[("answer(self.disk.poison().check());", "answer(Ok(()));")],
     },
 ];
 
@@ -133,8 +238,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in BEHIND_THE_LOCK {
         copy(name, &format!("../../artos-store-memory/src/{name}.rs"), &[])?;
     }
-    for Copy { name, file, changes } in COPIES {
-        copy(name, file, changes)?;
+    for Copy { name, file, base, changes } in COPIES {
+        copy(name, file, &[base, changes].concat())?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Hand-written concurrent parts of the core and the memory store, in every order in which threads
-//! can meet.
+//! Hand-written concurrent parts of the core and the stores, in every order in which threads can
+//! meet.
 //!
 //! `build.rs` copies them, as they are and with mistakes planted. Here they are
 //! compiled with locks, counters and channels of [`shuttle`], which lets another thread go on at
@@ -62,6 +62,8 @@ mod sync {
 
 #[cfg(test)]
 mod commits;
+#[cfg(test)]
+mod handover;
 #[cfg(test)]
 mod hints;
 #[cfg(test)]

@@ -66,7 +66,7 @@ impl Opening {
         }
         let disk = Arc::new(disk);
         let live = Live::read(&disk, clock.now())?;
-        check_counts(&disk, &live, &mut head, options)?;
+        is_suspect |= !check_counts(&disk, &live, &mut head, options)?;
         let running: Vec<_> = live.all_running().keys().copied().collect();
         disk.show(&live, &running, head.counts);
         head.store = mark.store();
@@ -92,12 +92,13 @@ impl Opening {
     }
 }
 
-/// Makes sure that all tasks that are not terminal are there.
-fn check_counts(disk: &Disk, live: &Live, head: &mut Head, options: &Options) -> StoreResult<()> {
+/// Makes sure that all tasks that are not terminal are there; returns `false` if they are not, and
+/// that was accepted.
+fn check_counts(disk: &Disk, live: &Live, head: &mut Head, options: &Options) -> StoreResult<bool> {
     let counts = &mut head.counts.0;
     let (pending, running) = live.counts();
     if (pending, running) == (counts.pending, counts.running) {
-        return Ok(());
+        return Ok(true);
     }
     let found = format!(
         "{} has {pending} pending and {running} running tasks, and should have {} and {}",
@@ -114,7 +115,7 @@ fn check_counts(disk: &Disk, live: &Live, head: &mut Head, options: &Options) ->
     }
     tracing::warn!("{found}; the store goes on with what is left");
     (counts.pending, counts.running) = (pending, running);
-    Ok(())
+    Ok(false)
 }
 
 /// Refuses a tree that belongs to another store, or that went back behind its mark.

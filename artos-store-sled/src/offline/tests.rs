@@ -170,6 +170,15 @@ fn tamper(path: &Path, change: impl FnOnce(&Disk, &mut Changes)) {
     disk.set_sound(true);
 }
 
+/// As if something had been lost that the head still counts.
+fn spoil_sum(path: &Path) {
+    let disk = tables::open_path(path).unwrap();
+    let head = disk.read_head().unwrap();
+    disk.tree().insert(keys::HEAD, Head { sum: !head.sum, ..head }.seal()).unwrap();
+    disk.sync().unwrap();
+    disk.set_sound(true);
+}
+
 /// Returns the faults of a store with everything in it after a change.
 async fn faults(change: impl FnOnce(&Disk, &mut Changes)) -> Vec<Fault> {
     let folder = filled().await;
@@ -348,6 +357,7 @@ async fn a_store_that_lost_a_live_task_opens_only_for_who_accepts_that() {
     let folder = filled().await;
     let row = keys::listed(keys::LIVE, full().id);
     tamper(folder.path(), |_, changes| changes.set(row, None));
+    spoil_sum(folder.path());
     let Err(error @ StoreError::Corrupt { .. }) = SledStore::open(folder.path()) else {
         panic!("it lacks a task");
     };
@@ -356,4 +366,6 @@ async fn a_store_that_lost_a_live_task_opens_only_for_who_accepts_that() {
     accepted.insert(&[new_task(1_001)]).await.unwrap();
     drop(accepted);
     drop(SledStore::open(folder.path()).unwrap());
+    let found = checked(folder.path()).findings;
+    assert!(found.iter().all(|finding| finding.fault != Fault::WrongSum), "{found:?}");
 }
