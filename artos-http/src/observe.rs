@@ -1,5 +1,6 @@
 //! The outermost layer: request ids, spans, and the one error body; and a layer further in, for
-//! panics and deadlines.
+//! panics and deadlines. Each layer costs about as much as reading a task, so they are one where
+//! nothing comes between.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -11,7 +12,7 @@ use axum::{
 };
 use futures::FutureExt;
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::{app::App, error::Problem, nested::Prefix, prefer, wire::ProblemMedia};
 
@@ -22,28 +23,65 @@ const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// Runs a request, and makes a presentable response of whatever comes of it.
 pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let id = clients_request_id(request.headers()).unwrap_or_else(|| new_request_id(&app));
-    let id_text = id.to_str().unwrap_or_default().to_owned();
-    let route = request.extensions().get::<MatchedPath>();
-    let route = route.map_or("(none)", MatchedPath::as_str);
-    // Neither the query nor any header: they may hold secrets.
-    let span = tracing::info_span!("request", id = %id_text, method = %request.method(), route);
-    let media = media_of_errors(request.headers());
-    let prefix = Prefix::of(request.extensions(), request.uri());
-    let started = Instant::now();
-    let response = async {
-        let response = finish(next.run(request).await, media, &id_text, &prefix);
-        let status = response.status().as_u16();
-        tracing::debug!(status, elapsed = ?started.elapsed(), "answered");
-        response
-    };
-    let mut response = response.instrument(span).await;
-    response.headers_mut().insert(REQUEST_ID, id);
-    response
+    Observed::new(&app, &request).present(next.run(request)).await
 }
 
 /// Answers for a handler that panics or takes too long.
 pub(crate) async fn contain(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    limit(&app, request, next).await
+}
+
+/// Does both.
+pub(crate) async fn observe_and_contain(
+    State(app): State<Arc<App>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    Observed::new(&app, &request).present(limit(&app, request, next)).await
+}
+
+/// What the answer needs of the request.
+struct Observed {
+    id: HeaderValue,
+    span: Span,
+    media: ProblemMedia,
+    prefix: Prefix,
+}
+
+impl Observed {
+    fn new(app: &App, request: &Request) -> Self {
+        let id = clients_request_id(request.headers()).unwrap_or_else(|| new_request_id(app));
+        let route = request.extensions().get::<MatchedPath>();
+        let route = route.map_or("(none)", MatchedPath::as_str);
+        // Neither the query nor any header: they may hold secrets.
+        let span =
+            tracing::info_span!("request", id = text(&id), method = %request.method(), route);
+        let media = media_of_errors(request.headers());
+        let prefix = Prefix::of(request.extensions(), request.uri());
+        Self { id, span, media, prefix }
+    }
+
+    async fn present(self, run: impl Future<Output = Response>) -> Response {
+        let Self { id, span, media, prefix } = self;
+        let started = Instant::now();
+        let response = async {
+            let response = finish(run.await, media, text(&id), &prefix);
+            let status = response.status().as_u16();
+            tracing::debug!(status, elapsed = ?started.elapsed(), "answered");
+            response
+        };
+        let mut response = response.instrument(span).await;
+        response.headers_mut().insert(REQUEST_ID, id);
+        response
+    }
+}
+
+/// Request ids are printable, whoever made them.
+fn text(id: &HeaderValue) -> &str {
+    id.to_str().unwrap_or_default()
+}
+
+async fn limit(app: &App, request: Request, next: Next) -> Response {
     let mut deadline = app.request_timeout;
     if request.method() == Method::GET {
         deadline += prefer::wait(request.headers()).unwrap_or_default();

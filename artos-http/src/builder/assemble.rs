@@ -140,13 +140,17 @@ impl RouterBuilder {
         let router = guarded
             .merge(with_both_spellings(service, Arc::clone(&app)))
             .fallback(async || Problem::new(ProblemKind::NotFound, "Not found").into_response());
-        // From the inside out.
-        let router =
-            router.layer(middleware::from_fn_with_state(Arc::clone(&app), observe::contain));
         let origins: Vec<_> =
             self.cors_origins.iter().filter_map(|origin| cors::origin(origin)).collect();
-        let router = if origins.is_empty() { router } else { router.layer(cors::layer(origins)) };
-        let router = router.layer(middleware::from_fn_with_state(app, observe::observe));
+        let router = if origins.is_empty() {
+            router.layer(middleware::from_fn_with_state(app, observe::observe_and_contain))
+        } else {
+            // From the inside out.
+            router
+                .layer(middleware::from_fn_with_state(Arc::clone(&app), observe::contain))
+                .layer(cors::layer(origins))
+                .layer(middleware::from_fn_with_state(app, observe::observe))
+        };
         #[cfg(feature = "compression")]
         let router = if self.is_compressing { compression::around(router) } else { router };
         router
