@@ -7,18 +7,9 @@ inserted AS (
         idempotency_key, key_digest, retry_of, expires_at, stage, input, checkpoint
     )
     SELECT
-        clock.now, clock.now,
-        -- GREATEST and LEAST leave out what is null.
-        GREATEST(
-            clock.now, n.start_at,
-            CASE WHEN n.delay IS NOT NULL THEN LEAST(clock.now + n.delay, {end_of_time}) END
-        ),
-        clock.now, n.id, n.priority, n.kind, n.queue, n.tenant, n.labels::jsonb,
-        n.idempotency_key, n.key_digest, n.retry_of,
-        CASE
-            WHEN n.expires_after IS NOT NULL
-                THEN LEAST(clock.now + n.expires_after, {end_of_time})
-        END,
+        clock.now, clock.now, {run_at}, clock.now,
+        n.id, n.priority, n.kind, n.queue, n.tenant, n.labels::jsonb,
+        n.idempotency_key, n.key_digest, n.retry_of, {expires_at},
         n.stage, n.input, n.checkpoint
     FROM clock CROSS JOIN wanted AS n
     ORDER BY n.position

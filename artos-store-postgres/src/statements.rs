@@ -23,6 +23,13 @@ END";
 const CLOCK: &str =
     "clock AS MATERIALIZED (SELECT {schema}.now_micros() AS now, {durable} AS durable)";
 
+/// When a new task is due. GREATEST and LEAST leave out what is null.
+const RUN_AT: &str = "GREATEST(clock.now, n.start_at,
+    CASE WHEN n.delay IS NOT NULL THEN LEAST(clock.now + n.delay, {end_of_time}) END)";
+
+/// When a new task expires.
+const EXPIRES_AT: &str = "CASE WHEN n.expires_after IS NOT NULL THEN LEAST(clock.now + n.expires_after, {end_of_time}) END";
+
 /// Whether a report of progress is of the stage the task is at.
 const FITS: &str = "b.stage IS NOT NULL AND (t.stage IS NULL OR t.stage = b.stage)";
 
@@ -67,6 +74,7 @@ macro_rules! statements {
 
 statements! {
     insert = "insert.sql",
+    insert_new = "insert_new.sql",
     existing = "existing.sql",
     get = "get.sql",
     claim = "claim.sql",
@@ -158,6 +166,8 @@ fn fill(schema: &Schema, sql: &str) -> SqlStr {
         .replace("{clock}", CLOCK)
         .replace("{durable}", DURABLE)
         .replace("{record}", &record())
+        .replace("{run_at}", RUN_AT)
+        .replace("{expires_at}", EXPIRES_AT)
         .replace("{fits}", FITS)
         .replace("{unknown}", UNKNOWN)
         .replace("{end_of_time}", END_OF_TIME);

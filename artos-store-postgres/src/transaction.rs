@@ -40,7 +40,7 @@ impl<'t> Joined<'t> {
 #[async_trait]
 impl Transaction for Joined<'_> {
     async fn insert(&mut self, tasks: &[NewTask]) -> StoreResult<Vec<Inserted>> {
-        let mut insert = Insert::new(&self.statements, tasks);
+        let mut insert = Insert::within(&self.statements, tasks);
         let answers = insert.run(self.connection).await.map_err(store_error)?;
         let mut news = News::default();
         for (task, _) in tasks.iter().zip(&answers).filter(|(_, a)| **a == Inserted::Created) {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{item, message, micros, position};
+use super::{item, message, micros, position, sparse};
 use crate::{
     call::Operation,
     record::Columns,
@@ -55,11 +55,11 @@ impl Operation for Heartbeat<'_> {
                 .bind(positions)
                 .bind(ids)
                 .bind(epochs)
-                .bind(stages)
-                .bind(column(|report| report.stage_number.into()))
-                .bind(column(|report| report.stage_count.into()))
-                .bind(percents)
-                .bind(messages);
+                .bind(sparse(stages))
+                .bind(sparse(column(|report| report.stage_number.into())))
+                .bind(sparse(column(|report| report.stage_count.into())))
+                .bind(sparse(percents))
+                .bind(sparse(messages));
             for row in self.statements.rows(query, connection).await? {
                 let mut columns = Columns::new(&row);
                 let answer = item(&mut answers, columns.next()?)?;

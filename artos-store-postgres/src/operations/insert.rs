@@ -1,4 +1,7 @@
-//! Inserting tasks: one statement for all, and another for those that were there.
+//! Inserting tasks: one statement for all, and others if some of them were there.
+//!
+//! Tasks that look new are inserted without a look at what is there; the rare batch that meets one
+//! of its own is inserted again with care.
 
 use std::{collections::HashSet, ops::Range};
 
@@ -23,11 +26,38 @@ pub(crate) struct Insert<'a> {
     pub(crate) answers: Vec<Option<Inserted>>,
     /// The time of the batch, as its first statement tells it.
     now: Option<i64>,
+    /// Nothing can be known of the tasks yet, and an error harms nobody.
+    is_new: bool,
 }
 
 impl<'a> Insert<'a> {
     pub(crate) fn new(statements: &'a Statements, tasks: &'a [NewTask]) -> Self {
-        Self { statements, tasks, answers: vec![None; tasks.len()], now: None }
+        let is_new = tasks.iter().all(|task| task.idempotency_key.is_none());
+        Self { statements, tasks, answers: vec![None; tasks.len()], now: None, is_new }
+    }
+
+    /// Makes one for a transaction of somebody else's, which an error would end.
+    pub(crate) fn within(statements: &'a Statements, tasks: &'a [NewTask]) -> Self {
+        Self { is_new: false, ..Self::new(statements, tasks) }
+    }
+
+    /// Inserts all tasks at once; answers whether they were as new as they look.
+    async fn insert_new(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let labels = || {
+            let labels = |task: &'a NewTask| task.labels.iter().map(|label| (task.id, label));
+            self.tasks.iter().flat_map(labels)
+        };
+        let ids: Vec<Uuid> = labels().map(|(id, _)| *id.as_uuid()).collect();
+        let keys: Vec<&str> = labels().map(|(_, (key, _))| key.as_str()).collect();
+        let values: Vec<&str> = labels().map(|(_, (_, value))| value.as_str()).collect();
+        let query = self.statements.query(&self.statements.insert_new);
+        let query = self.tasks.iter().collect::<NewTasks<'_>>().bind_keyless(query);
+        let query = query.bind(ids).bind(keys).bind(values);
+        match self.statements.rows(query, connection).await {
+            Ok(_) => Ok(true),
+            Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Returns which tasks of a round are not answered yet.
@@ -86,6 +116,10 @@ impl Operation for Insert<'_> {
     type Answer = Vec<Inserted>;
 
     async fn run(&mut self, connection: &mut PgConnection) -> Result<Vec<Inserted>, sqlx::Error> {
+        // Another run may find what this one inserts.
+        if std::mem::take(&mut self.is_new) && self.insert_new(connection).await? {
+            return Ok(vec![Inserted::Created; self.tasks.len()]);
+        }
         for round in rounds(self.tasks.iter().map(|task| task.id)) {
             let mut looks = 0;
             loop {

@@ -42,6 +42,12 @@ fn position(position: usize) -> i64 {
     i64::try_from(position).unwrap_or(i64::MAX)
 }
 
+/// Leaves out a column of which every value is null: Postgres fills an array that is shorter than
+/// others up with nulls, and need not read them one by one.
+fn sparse<T>(column: Vec<Option<T>>) -> Vec<Option<T>> {
+    if column.iter().all(Option::is_none) { Vec::new() } else { column }
+}
+
 /// Returns the item of a batch that an answer is about.
 fn item<T>(items: &mut [T], position: i64) -> Result<&mut T, sqlx::Error> {
     let index = usize::try_from(position).ok();

@@ -6,7 +6,7 @@ use artos_core::model::{Labels, Name, NewTask, StartAt};
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
-use super::{micros, text};
+use super::{micros, sparse, text};
 use crate::digest::key_digest;
 
 /// New tasks, column by column.
@@ -66,17 +66,41 @@ impl<'a> NewTasks<'a> {
             .bind(self.kinds)
             .bind(self.queues)
             .bind(self.priorities)
-            .bind(self.tenants)
-            .bind(self.labels)
-            .bind(self.keys)
-            .bind(self.digests)
-            .bind(self.retries)
-            .bind(self.delays)
-            .bind(self.starts)
-            .bind(self.lifetimes)
-            .bind(self.stages)
+            .bind(sparse(self.tenants))
+            .bind(sparse(self.labels))
+            .bind(sparse(self.keys))
+            .bind(sparse(self.digests))
+            .bind(sparse(self.retries))
+            .bind(sparse(self.delays))
+            .bind(sparse(self.starts))
+            .bind(sparse(self.lifetimes))
+            .bind(sparse(self.stages))
             .bind(self.inputs)
-            .bind(self.checkpoints)
+            .bind(sparse(self.checkpoints))
+    }
+
+    /// Binds the arrays of tasks without idempotency keys to the first thirteen parameters.
+    pub(crate) fn bind_keyless<'q>(
+        self,
+        query: Query<'q, Postgres, PgArguments>,
+    ) -> Query<'q, Postgres, PgArguments>
+    where
+        'a: 'q,
+    {
+        query
+            .bind(self.ids)
+            .bind(self.kinds)
+            .bind(self.queues)
+            .bind(self.priorities)
+            .bind(sparse(self.tenants))
+            .bind(sparse(self.labels))
+            .bind(sparse(self.retries))
+            .bind(sparse(self.delays))
+            .bind(sparse(self.starts))
+            .bind(sparse(self.lifetimes))
+            .bind(sparse(self.stages))
+            .bind(self.inputs)
+            .bind(sparse(self.checkpoints))
     }
 }
 

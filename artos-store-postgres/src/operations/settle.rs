@@ -14,7 +14,7 @@ use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::Query};
 use uuid::Uuid;
 
 use super::{
-    get::Get, heartbeat::epoch, item, message, micros, new_tasks::NewTasks, position, text,
+    get::Get, heartbeat::epoch, item, message, micros, new_tasks::NewTasks, position, sparse, text,
 };
 use crate::{
     call::Operation,
@@ -233,18 +233,18 @@ impl<'a> Items<'a> {
             .bind(self.ids)
             .bind(self.epochs)
             .bind(self.outcomes)
-            .bind(self.froms)
-            .bind(self.stages)
-            .bind(self.payloads)
-            .bind(self.delays)
-            .bind(self.progress_stages)
-            .bind(self.progress_numbers)
-            .bind(self.progress_counts)
-            .bind(self.progress_percents)
-            .bind(self.progress_messages)
-            .bind(self.causes)
-            .bind(self.failure_stages)
-            .bind(self.failure_attempts)
-            .bind(self.failure_messages)
+            .bind(sparse(self.froms))
+            .bind(sparse(self.stages))
+            .bind(sparse(self.payloads))
+            .bind(sparse(self.delays))
+            .bind(sparse(self.progress_stages))
+            .bind(sparse(self.progress_numbers))
+            .bind(sparse(self.progress_counts))
+            .bind(sparse(self.progress_percents))
+            .bind(sparse(self.progress_messages))
+            .bind(sparse(self.causes))
+            .bind(sparse(self.failure_stages))
+            .bind(sparse(self.failure_attempts))
+            .bind(sparse(self.failure_messages))
     }
 }
