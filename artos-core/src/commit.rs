@@ -1,7 +1,8 @@
 //! Group commit, once for all stores: what gathers while one call is under way goes into the next.
 //!
 //! There is no timer and no artificial delay. An idle committer passes a single item on at once; a
-//! busy one makes groups as large as the store is slow.
+//! busy one makes groups as large as the store is slow. Only where the next group could not get
+//! any larger does it go while the one before is still under way.
 
 use std::{collections::VecDeque, future::Future, pin::pin, task::Poll, time::Duration};
 
@@ -30,6 +31,10 @@ pub(crate) trait Commit: Send + Sync + 'static {
 
     /// How long to pause after a group failed for now, so that those who repeat it gather again.
     const PAUSE: Duration;
+
+    /// Whether a second group may go while one is under way, once it is as large as any: then there
+    /// is nothing to wait for, and a store that has room for two of them need not stand idle.
+    const SIDE_BY_SIDE: bool;
 
     /// Hands a group to the store; one reply for each item, in order.
     fn commit(
@@ -85,6 +90,17 @@ struct Queue<C: Commit> {
     waiting: Mutex<Waiting<C>>,
     /// Wakes the committer, if it sleeps.
     arrived: Notify,
+    /// Wakes it to begin a second group.
+    filled: Notify,
+}
+
+/// The groups of a committer that follow each other.
+#[derive(Clone, Copy)]
+enum Lane {
+    /// Whatever has gathered.
+    Any,
+    /// Those that are as large as they get.
+    Full,
 }
 
 /// What waits for the next group, or the end of either side.
@@ -93,6 +109,8 @@ struct Waiting<C: Commit> {
     entries: VecDeque<Entry<C::Waiter>>,
     /// The committer found nothing to do.
     sleeps: bool,
+    /// The committer would begin a second group, but there is not enough for it.
+    lacks: bool,
     /// A caller commits by itself. Nobody waits for that: it may never be polled again.
     alone: bool,
     /// All callers are gone.
@@ -107,6 +125,7 @@ impl<C: Commit> Default for Waiting<C> {
             items: VecDeque::new(),
             entries: VecDeque::new(),
             sleeps: false,
+            lacks: false,
             alone: false,
             left: false,
             closed: false,
@@ -118,7 +137,11 @@ impl<C: Commit> Committer<C> {
     /// Makes a committer and the future that does its work; it ends when all callers are gone.
     pub(crate) fn new(commit: C) -> (Self, impl Future<Output = ()> + Send) {
         let way = Arc::new(Way { commit, at_once: AtomicBool::new(false) });
-        let queue = Arc::new(Queue { waiting: Mutex::default(), arrived: Notify::new() });
+        let queue = Arc::new(Queue {
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+            filled: Notify::new(),
+        });
         // Made here, so that a future that is dropped before its first poll counts as gone too.
         let work = Work { way: Arc::downgrade(&way), queue: Arc::clone(&queue) };
         (Self { way, queue }, async move { work.run().await })
@@ -146,11 +169,15 @@ impl<C: Commit> Committer<C> {
         let items = waiting.items.len() - before;
         waiting.entries.push_back(Entry { waiter, items });
         let sleeps = std::mem::take(&mut waiting.sleeps);
+        let fills = waiting.is_full() && std::mem::take(&mut waiting.lacks);
         drop(waiting);
         if sleeps {
             self.queue.arrived.notify_one();
         }
-        Ok(sleeps)
+        if fills {
+            self.queue.filled.notify_one();
+        }
+        Ok(sleeps || fills)
     }
 
     /// Returns whether the store answers at once, so that nobody waits for it.
@@ -208,6 +235,7 @@ impl<C: Commit> Drop for Committer<C> {
     fn drop(&mut self) {
         self.queue.waiting().left = true;
         self.queue.arrived.notify_one();
+        self.queue.filled.notify_one();
     }
 }
 
@@ -219,27 +247,44 @@ impl<C: Commit> Queue<C> {
 
     /// Waits for something to do and moves it to an empty group; answers `false` when nobody will
     /// ever hand in anything again.
-    async fn next(&self, group: &mut Group<C>) -> bool {
+    async fn next(&self, lane: Lane, group: &mut Group<C>) -> bool {
         loop {
             // Whoever is about to hand something in gets to it first: it makes the group larger.
             step_aside().await;
             {
                 let mut waiting = self.waiting();
-                if !waiting.entries.is_empty() {
+                if waiting.has_enough_for(lane) {
                     waiting.move_to(group);
                     return true;
                 }
                 if waiting.left {
                     return false;
                 }
-                waiting.sleeps = true;
+                match lane {
+                    Lane::Any => waiting.sleeps = true,
+                    Lane::Full => waiting.lacks = true,
+                }
             }
-            self.arrived.notified().await;
+            match lane {
+                Lane::Any => self.arrived.notified().await,
+                Lane::Full => self.filled.notified().await,
+            }
         }
     }
 }
 
 impl<C: Commit> Waiting<C> {
+    fn is_full(&self) -> bool {
+        self.items.len() >= GROUP_ITEMS_MAX
+    }
+
+    fn has_enough_for(&self, lane: Lane) -> bool {
+        match lane {
+            Lane::Any => !self.entries.is_empty(),
+            Lane::Full => self.is_full(),
+        }
+    }
+
     /// Moves what one group may hold.
     fn move_to(&mut self, group: &mut Group<C>) {
         let (mut items, mut bytes, mut count) = (0, 0, 0);
@@ -283,9 +328,18 @@ impl<C: Commit> Drop for Work<C> {
 }
 
 impl<C: Commit> Work<C> {
-    /// Commits groups until all callers are gone. Should that panic, it goes on: only the group
-    /// that was under way is dropped.
+    /// Commits groups until all callers are gone.
     async fn run(&self) {
+        if C::SIDE_BY_SIDE {
+            futures::join!(self.run_lane(Lane::Any), self.run_lane(Lane::Full));
+        } else {
+            self.run_lane(Lane::Any).await;
+        }
+    }
+
+    /// Commits one group after the other. Should that panic, it goes on: only the group that was
+    /// under way is dropped.
+    async fn run_lane(&self, lane: Lane) {
         let mut panicked = false;
         loop {
             let committed = spawn::guarded(async {
@@ -293,7 +347,7 @@ impl<C: Commit> Work<C> {
                     tracing::error!("a group commit panicked; whoever waited for it is told so");
                     tokio::time::sleep(PAUSE_AFTER_PANIC).await;
                 }
-                self.commit_groups().await;
+                self.commit_groups(lane).await;
             });
             match committed.await {
                 Ok(()) => return,
@@ -302,9 +356,9 @@ impl<C: Commit> Work<C> {
         }
     }
 
-    async fn commit_groups(&self) {
+    async fn commit_groups(&self, lane: Lane) {
         let mut group = Group { items: VecDeque::new(), entries: VecDeque::new() };
-        while self.queue.next(&mut group).await {
+        while self.queue.next(lane, &mut group).await {
             group.forget_unawaited();
             // Without it, everybody is gone, and nobody waits for the group.
             let Some(way) = self.way.upgrade() else { return };

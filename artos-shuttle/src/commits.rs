@@ -32,6 +32,7 @@ macro_rules! scenarios {
                 type Waiter = oneshot::Sender<Result<Vec<u32>, Arc<StoreError>>>;
 
                 const PAUSE: Duration = Duration::ZERO;
+                const SIDE_BY_SIDE: bool = true;
 
                 async fn commit(&self, group: &[u32]) -> StoreResult<Vec<u32>> {
                     // Others get their turn while the store works.

@@ -26,6 +26,9 @@ impl Commit for Inserts {
     // A submitter hears of the failure at once and decides by itself.
     const PAUSE: Duration = Duration::ZERO;
 
+    // Whoever cares about the order of two submissions awaits the first.
+    const SIDE_BY_SIDE: bool = true;
+
     async fn commit(&self, group: &[NewTask]) -> StoreResult<Vec<Inserted>> {
         store::call(INSERT_PATIENCE, self.store.as_ref().insert(group)).await
     }

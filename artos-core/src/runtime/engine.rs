@@ -247,6 +247,8 @@ impl Commit for Settles {
     // Thousands of tasks that end during an outage knock together, not one by one.
     const PAUSE: Duration = Duration::from_millis(100);
 
+    const SIDE_BY_SIDE: bool = false;
+
     async fn commit(&self, group: &[Settlement]) -> StoreResult<Vec<Settled>> {
         let call = self.store.as_ref().settle(group);
         let result = call_store(&self.options, &self.duty, call).await;

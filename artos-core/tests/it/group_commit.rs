@@ -72,4 +72,30 @@ async fn submissions_that_nobody_polls_any_more_hold_up_nobody() {
     tokio::time::timeout(SECOND, last).await.expect("it waits for nobody").unwrap();
 }
 
+/// Submits batches of a hundred, each by a caller of its own, to a store that does not answer; how
+/// many inserts are under way once everybody waits.
+async fn inserts_under_way(callers: u32) -> usize {
+    let store = Hook::new(store());
+    let client = Client::new(store.clone());
+    store.hooks.hang_insert.store(true, Ordering::SeqCst);
+    let submits = (0..callers).map(|_| client.submit_many((0..100).map(Count)));
+    let mut submits = std::pin::pin!(join_all(submits));
+    assert!(tokio::time::timeout(SECOND, submits.as_mut()).await.is_err());
+    let under_way = store.hooks.inserting.load(Ordering::SeqCst);
+    store.hooks.hang_insert.store(false, Ordering::SeqCst);
+    for handles in submits.await {
+        assert_eq!(handles.unwrap().len(), 100);
+    }
+    let all = store.hooks.inserted.load(Ordering::SeqCst);
+    assert_eq!(all, 100 * callers as usize);
+    under_way
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_cannot_grow_does_not_wait_for_the_one_before() {
+    assert_eq!(inserts_under_way(19).await, 1);
+    assert_eq!(inserts_under_way(20).await, 2);
+    assert_eq!(inserts_under_way(64).await, 2);
+}
+
 use std::future::IntoFuture;

@@ -47,6 +47,8 @@ pub(crate) struct Hooks {
     pub(crate) corrupt_once: AtomicBool,
     pub(crate) beat_ms: AtomicU64,
     pub(crate) inserted: AtomicUsize,
+    /// Inserts that are under way.
+    pub(crate) inserting: AtomicUsize,
 }
 impl Hook {
     pub(crate) fn new(inner: impl TaskStore) -> Self {
@@ -57,9 +59,11 @@ impl Hook {
 impl TaskStore for Hook {
     async fn insert(&self, t: &[NewTask]) -> StoreResult<Vec<Inserted>> {
         assert!(!self.hooks.panic_insert.swap(false, SeqCst), "a bug in the store");
+        self.hooks.inserting.fetch_add(1, SeqCst);
         while self.hooks.hang_insert.load(SeqCst) {
             delay(SECOND / 10).await;
         }
+        self.hooks.inserting.fetch_sub(1, SeqCst);
         self.hooks.inserted.fetch_add(t.len(), SeqCst);
         self.inner.insert(t).await
     }
