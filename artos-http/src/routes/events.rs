@@ -4,7 +4,7 @@
 //! status, so that one that was missed is made good by the next; after a gap it is called
 //! `snapshot`, so that nobody takes it for the next step.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, str::FromStr, time::Duration};
 
 use artos_core::{TaskRecord, Watch};
 use axum::{
@@ -81,7 +81,7 @@ pub(crate) async fn events(
     params: Result<Query<EventsParams>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let last = last_event_id(&headers, params);
+    let last: Option<u64> = last_event_id(&headers, params);
     let record = mount.record(&caller, Action::Read, id).await?;
     let last = last.filter(|last| *last <= record.revision);
     if record.is_terminal() && last == Some(record.revision) {
@@ -104,10 +104,10 @@ pub(crate) async fn events(
 
 /// Returns the id of the last event that the client has. What cannot be read is as if it were not
 /// there.
-pub(super) fn last_event_id(
+pub(super) fn last_event_id<T: FromStr>(
     headers: &HeaderMap,
     params: Result<Query<EventsParams>, QueryRejection>,
-) -> Option<u64> {
+) -> Option<T> {
     let after = params.ok().and_then(|Query(params)| params.after);
     let header = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
     header.or(after.as_deref()).and_then(|text| text.trim().parse().ok())

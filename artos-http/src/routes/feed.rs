@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc};
 
-use artos_core::{TaskId, Timestamp};
+use artos_core::TaskId;
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
     http::HeaderMap,
@@ -31,7 +31,8 @@ use crate::{
 /// says that more happened than could be told: list the tasks to make it good. Each has the status
 /// of a task as its data, but for `gap`. Of events that come together only the last has an id.
 /// The stream ends when its caller may no longer call, and not by itself. Whoever comes back with
-/// the last id gets what happened since to the last 1,000 tasks; some of it may come twice.
+/// the last id gets what happened since to the last 1,000 tasks, and a `gap` if an older one may
+/// have ended; some of it may come twice.
 #[utoipa::path(
     get,
     path = "/events",
@@ -59,8 +60,7 @@ pub(crate) async fn feed(
     mount.admit(&caller, Action::List)?;
     mount.take_work()?;
     let waiting = mount.app.streams.enter(caller.organization())?;
-    let since = events::last_event_id(&headers, params).and_then(|micros| micros.try_into().ok());
-    let since = since.map(Timestamp::from_micros);
+    let since = events::last_event_id(&headers, params);
     let Joined { first, later, told } = looks::join(&mount, caller.organization(), since).await?;
     let feed = Feed {
         batch: Arc::new(first),
@@ -128,7 +128,7 @@ impl Feed {
         self.next += 1;
         let is_last = self.next == gaps + self.batch.news.len();
         Some(match self.batch.mark.filter(|_| is_last) {
-            Some(mark) => event.id(mark.as_micros().to_string()),
+            Some(mark) => event.id(mark.to_string()),
             None => event,
         })
     }

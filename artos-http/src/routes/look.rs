@@ -18,7 +18,7 @@ use artos_core::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::events::Shown;
+use super::{events::Shown, mark::Mark};
 use crate::wire::TaskStatus;
 
 /// How much younger than the last look a task may seem, because machines' clocks differ and an
@@ -60,7 +60,7 @@ pub(super) struct Batch {
     pub(super) is_gap: bool,
     pub(super) news: Vec<News>,
     /// Whoever got this batch comes back for what happened later.
-    pub(super) mark: Option<Timestamp>,
+    pub(super) mark: Option<Mark>,
 }
 
 impl Batch {
@@ -83,8 +83,8 @@ struct Known {
 pub(super) struct State {
     /// The tasks that may still change, or that the next look may find again.
     known: BTreeMap<TaskId, Known>,
-    /// When the last look began that succeeded, on the clock that the ids of tasks are made with.
-    mark: Option<Timestamp>,
+    /// How far the last look got that succeeded.
+    mark: Option<Mark>,
     /// When the last look began.
     pub(super) looked: Option<Instant>,
     /// Not everything that is open is known.
@@ -93,8 +93,6 @@ pub(super) struct State {
     told_gap: Option<Instant>,
     /// There is more to tell than one look could read.
     pub(super) is_behind: bool,
-    /// Nobody looks any more.
-    pub(super) is_ended: bool,
 }
 
 impl State {
@@ -109,7 +107,7 @@ impl State {
         let now = source.client.now();
         // What ends between the two listings is in the second.
         let (open, is_all_open) = source.open().await?;
-        let since = self.mark.map_or(now.before(2 * MARGIN), |mark| mark.before(MARGIN));
+        let since = self.mark.map_or(now.before(2 * MARGIN), |mark| mark.at.before(MARGIN));
         let young = source.list(Vec::new(), ListOrder::OldestFirst, Some(since)).await?;
         let (young, is_all_young) = young;
         let seen: BTreeSet<_> = open.iter().chain(&young).map(|record| record.id).collect();
@@ -136,17 +134,24 @@ impl State {
         for id in forgotten {
             self.known.remove(&id);
         }
-        let is_first = self.mark.replace(now).is_none();
         self.is_partial = !is_all_open;
         self.owes_gap |= !is_all_open || !is_all_young;
         let found = open.into_iter().chain(young).chain(ended);
         let news: Vec<_> = in_order(found).iter().filter_map(|record| self.note(record)).collect();
         let oldest = first_id(now.before(2 * MARGIN));
         self.known.retain(|id, known| known.data.is_some() || *id > oldest);
-        if is_first {
+        let mark = Mark { at: now, over_before: self.over_before(now) };
+        if self.mark.replace(mark).is_none() {
             return Ok(Batch::default());
         }
-        Ok(Batch { is_gap: self.may_tell_gap(), news, mark: Some(now) })
+        Ok(Batch { is_gap: self.may_tell_gap(), news, mark: Some(mark) })
+    }
+
+    /// Returns before which time every task was made over, as far as is known at `now`.
+    fn over_before(&self, now: Timestamp) -> Option<Timestamp> {
+        let open = self.known.iter().find(|(_, known)| known.data.is_some());
+        let oldest = open.map_or(now, |(id, _)| made_at(*id)).min(now.before(MARGIN));
+        (!self.is_partial).then_some(oldest)
     }
 
     /// Returns whether it is time to tell that not everything was told.
@@ -200,15 +205,19 @@ impl State {
     pub(super) async fn since(
         &self,
         source: &Source,
-        since: Timestamp,
+        since: Mark,
     ) -> StoreResult<(Batch, Vec<(TaskId, u64)>)> {
         let (last, is_all) = source.list(Vec::new(), ListOrder::NewestFirst, None).await?;
-        let since = since.before(MARGIN);
-        let is_cut = !is_all && last.last().is_some_and(|oldest| oldest.created_at > since);
+        // What is older than the last ones, and was open then, may have ended without a trace.
+        let is_over = |oldest: &TaskRecord| {
+            since.over_before.is_some_and(|before| oldest.id <= first_id(before))
+        };
+        let is_cut = !is_all && !last.last().is_some_and(is_over);
+        let since = since.at.before(MARGIN);
         let mut happened: BTreeMap<TaskId, (Timestamp, News)> = BTreeMap::new();
         happened.extend(self.open(Some(since)).map(|(at, news)| (news.id, (at, news))));
         let mut ahead = Vec::new();
-        let young = self.mark.map(|mark| first_id(mark.before(MARGIN)));
+        let young = self.mark.map(|mark| first_id(mark.at.before(MARGIN)));
         for record in last.iter().filter(|record| record.updated_at > since) {
             let name = if record.is_terminal() { "end" } else { "snapshot" };
             let Some(news) = News::of(name, record) else { continue };
@@ -269,6 +278,12 @@ impl Source {
 fn first_id(time: Timestamp) -> TaskId {
     let millis = u128::try_from(time.as_micros() / 1_000).unwrap_or_default();
     TaskId::from_uuid(Uuid::from_u128(millis << 80))
+}
+
+/// Returns the time that an id begins with.
+fn made_at(id: TaskId) -> Timestamp {
+    let millis = i64::try_from(id.as_uuid().as_u128() >> 80).unwrap_or_default();
+    Timestamp::from_micros(millis.saturating_mul(1_000))
 }
 
 /// Sorts what happened earlier to the front; of several looks at a task the last one stays.

@@ -7,13 +7,16 @@ use std::{
     time::Duration,
 };
 
-use artos_core::{Name, TaskId, Timestamp, notify::Changes, store::StoreResult};
+use artos_core::{Name, TaskId, notify::Changes, store::StoreResult};
 use tokio::{
     sync::{Mutex, broadcast},
     time::Instant,
 };
 
-use super::look::{Batch, Source, State};
+use super::{
+    look::{Batch, Source, State},
+    mark::Mark,
+};
 use crate::{app::Mount, spawn};
 
 /// Shortest time between two looks: in a busy store there are hints all the time.
@@ -54,9 +57,13 @@ impl Looks {
         Arc::clone(self.all().entry(organization.clone()).or_insert_with(new))
     }
 
+    /// Returns whether a look is the one that goes on.
+    fn has(&self, organization: &Option<Name>, look: &Arc<Look>) -> bool {
+        self.all().get(organization).is_some_and(|current| Arc::ptr_eq(current, look))
+    }
+
     /// Forgets a look that nobody goes on with.
-    fn end(&self, organization: &Option<Name>, look: &Arc<Look>, state: &mut State) {
-        state.is_ended = true;
+    fn end(&self, organization: &Option<Name>, look: &Arc<Look>) {
         if let Entry::Occupied(entry) = self.all().entry(organization.clone())
             && Arc::ptr_eq(entry.get(), look)
         {
@@ -74,7 +81,7 @@ impl Looks {
 pub(super) async fn join(
     mount: &Mount,
     organization: Option<&Name>,
-    since: Option<Timestamp>,
+    since: Option<Mark>,
 ) -> StoreResult<Joined> {
     let organization = organization.cloned();
     let source = Source {
@@ -85,14 +92,15 @@ pub(super) async fn join(
     loop {
         let look = mount.looks.of(&organization);
         let mut state = look.state.lock().await;
-        if state.is_ended {
+        // Whoever goes on with it may have ended while this one waited.
+        if !mount.looks.has(&organization, &look) {
             continue;
         }
         if !state.has_looked() {
             // Subscribed before the first look, so that no change falls in between.
             let changes = mount.app.client.changes();
             if let Err(error) = state.look(&source).await {
-                mount.looks.end(&organization, &look, &mut state);
+                mount.looks.end(&organization, &look);
                 return Err(error);
             }
             let (mount, look, source) = (mount.clone(), Arc::clone(&look), source.clone());
@@ -128,20 +136,26 @@ struct Following {
     changes: Changes,
 }
 
+/// However it ends, also by a panic, the look is forgotten: its streams end with it, and the first
+/// of them that comes back begins another one.
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Following {
     async fn run(mut self) {
         let drain = self.mount.app.drain.clone();
         tokio::select! {
             biased;
             () = drain.started() => {}
-            () = self.look_until_end() => return,
+            () = self.look_until_end() => {}
         }
-        let mut state = self.look.state.lock().await;
-        self.end(&mut state);
     }
 
-    fn end(&self, state: &mut State) {
-        self.mount.looks.end(&self.source.organization, &self.look, state);
+    fn end(&self) {
+        self.mount.looks.end(&self.source.organization, &self.look);
     }
 
     async fn look_until_end(&mut self) {
@@ -154,7 +168,8 @@ impl Following {
             tokio::time::sleep_until(looked.map_or(heard, |looked| looked + LOOK_APART)).await;
             let mut state = self.look.state.lock().await;
             if self.look.batches.receiver_count() == 0 {
-                return self.end(&mut state);
+                // Under the lock: nobody can begin to follow in between.
+                return self.end();
             }
             // Somebody who came just now may have looked already.
             if state.looked.is_none_or(|looked| looked < heard) {
@@ -162,7 +177,7 @@ impl Following {
                     Ok(batch) => self.look.publish(batch),
                     // The next look finds what this one missed.
                     Err(error) if error.is_transient() => {}
-                    Err(_) => return self.end(&mut state),
+                    Err(_) => return,
                 }
             }
             pause = if state.is_behind { Duration::ZERO } else { LOOK_EVERY };

@@ -9,6 +9,7 @@ mod health;
 mod list;
 mod look;
 mod looks;
+mod mark;
 mod retry;
 mod status;
 mod submit;

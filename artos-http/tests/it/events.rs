@@ -13,7 +13,7 @@ pub(crate) struct Stream {
     body: BodyDataStream,
     buffer: String,
     /// The last id that came.
-    last: u64,
+    last: String,
 }
 
 /// One event of a stream.
@@ -21,6 +21,8 @@ pub(crate) struct Stream {
 pub(crate) struct Event {
     /// That of the event, or else of the last one before it that had one, as browsers have it.
     pub(crate) id: u64,
+    /// The same as it was written: streams of organizations have more in it.
+    pub(crate) full_id: String,
     pub(crate) name: String,
     pub(crate) data: Value,
 }
@@ -31,7 +33,11 @@ impl Stream {
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         assert_eq!(response.headers()["x-accel-buffering"], "no");
-        Self { body: response.into_body().into_data_stream(), buffer: String::new(), last: 0 }
+        Self {
+            body: response.into_body().into_data_stream(),
+            buffer: String::new(),
+            last: String::new(),
+        }
     }
 
     /// Returns the next block of lines; `None` at the end.
@@ -55,9 +61,13 @@ impl Stream {
                 found.map(|value| value.trim().to_owned())
             };
             if let Some(data) = field("data:") {
-                self.last = field("id:").map_or(self.last, |id| id.parse().unwrap());
+                if let Some(id) = field("id:") {
+                    self.last = id;
+                }
+                let id = self.last.split('-').next().unwrap_or_default();
                 return Some(Event {
-                    id: self.last,
+                    id: id.parse().unwrap_or_default(),
+                    full_id: self.last.clone(),
                     name: field("event:").unwrap(),
                     data: serde_json::from_str(&data).unwrap(),
                 });

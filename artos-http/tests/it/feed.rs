@@ -237,3 +237,55 @@ async fn a_stream_ends_when_its_token_is_no_longer_good() {
     assert_eq!(tokio::join!(all.next(), one.next()), (None, None));
     assert!(started.elapsed() <= 60 * SECOND, "{:?}", started.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_panics_ends_the_streams_and_who_comes_back_is_told_again() {
+    let service = Service::start().await;
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        streams.push(Stream::open(service.get(&path())).await);
+    }
+    service.store.set_panicking(true);
+    let id = service.submit("LATER").await;
+    for stream in &mut streams {
+        let told = tokio::time::timeout(60 * SECOND, stream.next()).await;
+        assert_eq!(told.expect("the stream ends"), None);
+    }
+    service.store.set_panicking(false);
+    let mut stream = Stream::open(service.get(&path())).await;
+    assert_eq!(stream.next().await.unwrap().name, "snapshot");
+    service.post(&format!("{BASE}/{id}/cancel")).send().await;
+    let told = tokio::time::timeout(60 * SECOND, stream.next()).await;
+    assert_eq!(told.expect("the end is told").unwrap().name, "end");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_back_is_told_if_an_end_of_an_older_task_cannot_be_told() {
+    let service = Service::start().await;
+    let old = service.submit("LATER").await;
+    tokio::time::sleep(60 * SECOND).await;
+    for _ in 0..1_000 {
+        service.finished("CSR").await;
+    }
+    tokio::time::sleep(60 * SECOND).await;
+    let stays = service.submit("LATER").await;
+    let mut stream = Stream::open(service.get(&path())).await;
+    let first = [stream.next().await.unwrap(), stream.next().await.unwrap()];
+    assert_eq!(first.each_ref().map(|event| &event.data["task_id"]), [&json!(old), &json!(stays)]);
+    drop(stream);
+    tokio::time::sleep(60 * SECOND).await;
+    service.post(&format!("{BASE}/{old}/cancel")).send().await;
+    let back = |id: &str| service.get(&path()).header("last-event-id", id);
+    let mut stream = Stream::open(back(&first[1].full_id)).await;
+    let gap = stream.next().await.unwrap();
+    assert_eq!(gap.name, "gap");
+    let shown = stream.next().await.unwrap();
+    assert_eq!((shown.name.as_str(), &shown.data["task_id"]), ("snapshot", &json!(stays)));
+    drop(stream);
+    // All that was open then is among the last tasks, so nothing can be missed any more.
+    tokio::time::sleep(60 * SECOND).await;
+    service.post(&format!("{BASE}/{stays}/cancel")).send().await;
+    let mut stream = Stream::open(back(&shown.full_id)).await;
+    let end = stream.next().await.unwrap();
+    assert_eq!((end.name.as_str(), &end.data["task_id"]), ("end", &json!(stays)));
+}

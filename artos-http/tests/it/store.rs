@@ -43,6 +43,8 @@ pub(crate) struct MoodyStore {
     gets: Arc<AtomicUsize>,
     /// Lists nothing.
     is_listless: Arc<AtomicBool>,
+    /// Panics instead of listing.
+    is_panicking: Arc<AtomicBool>,
     lists: Arc<AtomicUsize>,
     /// Gives no hints any more.
     is_mute: Arc<AtomicBool>,
@@ -57,6 +59,7 @@ impl MoodyStore {
             calls: Arc::default(),
             gets: Arc::default(),
             is_listless: Arc::default(),
+            is_panicking: Arc::default(),
             lists: Arc::default(),
             is_mute: Arc::default(),
         }
@@ -74,6 +77,11 @@ impl MoodyStore {
     /// Fails to list from now on, or does it again.
     pub(crate) fn set_listless(&self, is_listless: bool) {
         self.is_listless.store(is_listless, Ordering::SeqCst);
+    }
+
+    /// Panics from now on when it is to list, or lists again.
+    pub(crate) fn set_panicking(&self, is_panicking: bool) {
+        self.is_panicking.store(is_panicking, Ordering::SeqCst);
     }
 
     /// Returns how often tasks were listed.
@@ -120,6 +128,7 @@ impl TaskStore for MoodyStore {
     async fn list(&self, query: &ListQuery) -> StoreResult<Page> {
         self.check().await?;
         self.lists.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.is_panicking.load(Ordering::SeqCst), "told to panic");
         if self.is_listless.load(Ordering::SeqCst) {
             return Err(StoreError::unavailable("told to list nothing"));
         }
