@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -12,10 +12,7 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
 };
 use reqwest::redirect;
-use tokio::{
-    sync::{Mutex, OwnedMutexGuard},
-    time::Instant,
-};
+use tokio::{sync::watch, time::Instant};
 use url::{Host, Url};
 
 use super::JwtError;
@@ -23,6 +20,13 @@ use crate::{Problem, spawn};
 
 /// How long keys are good before they are read again.
 const READ_EVERY: Duration = Duration::from_secs(10 * 60);
+
+/// How long they are good while that is done, so that a busy service never waits for the issuer.
+/// Whoever comes later, because nobody called meanwhile, waits until they are read.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// How old keys may get while they cannot be read again.
+const AGE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Shortest time between two readings: tokens that name keys nobody has cost nothing to make.
 const READ_APART: Duration = Duration::from_secs(10);
@@ -58,15 +62,46 @@ pub(super) struct KeySet(Arc<Shared>);
 struct Shared {
     place: Place,
     algorithm: Algorithm,
-    known: RwLock<Known>,
-    /// When it was last tried to read them; held while that is done, so that one does it for all.
-    tried: Arc<Mutex<Option<Instant>>>,
+    known: Mutex<Known>,
 }
 
 #[derive(Clone, Default)]
 struct Known {
     keys: Arc<Keys>,
+    /// When they were read.
     read: Option<Instant>,
+    /// When it was last tried.
+    tried: Option<Instant>,
+    /// When it last failed, since they were read.
+    failed: Option<Instant>,
+    /// Somebody reads them for all, until the other end is dropped.
+    reading: Option<watch::Receiver<()>>,
+}
+
+/// What the age of keys says about using them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Good,
+    /// Good, and to be read again beside.
+    Old,
+    /// To be read again first; good if that fails.
+    Stale,
+    /// Good for nothing.
+    TooOld,
+}
+
+impl Known {
+    fn standing(&self) -> Standing {
+        // After a failure the next ones do not wait for another one.
+        let has_just_failed = self.failed.is_some_and(|failed| failed.elapsed() < GRACE);
+        match self.read.map(|read| read.elapsed()) {
+            None => Standing::TooOld,
+            Some(age) if age >= AGE_MAX => Standing::TooOld,
+            Some(age) if age < READ_EVERY => Standing::Good,
+            Some(age) if age < READ_EVERY + GRACE || has_just_failed => Standing::Old,
+            Some(_) => Standing::Stale,
+        }
+    }
 }
 
 impl KeySet {
@@ -97,25 +132,28 @@ impl KeySet {
             known.keys = Arc::new(parse(&text, algorithm).map_err(bad)?);
             known.read = Some(Instant::now());
         }
-        let (known, tried) = (RwLock::new(known), Arc::default());
-        Ok(Self(Arc::new(Shared { place, algorithm, known, tried })))
+        Ok(Self(Arc::new(Shared { place, algorithm, known: Mutex::new(known) })))
     }
 
-    /// Finds the key that a token names. Whoever names a known one does not wait: if the keys are
-    /// old, they are read again beside.
+    /// Finds the key that a token names. Whoever names one that is known and not too old does not
+    /// wait; everybody else waits until the keys are read again, if it is time for that.
     pub(super) async fn find(&self, id: Option<&str>) -> Result<Option<Arc<DecodingKey>>, Problem> {
         let shared = &self.0;
-        let known = shared.known();
-        if let Some(key) = choose(&known.keys, id) {
-            if known.read.is_none_or(|read| read.elapsed() >= READ_EVERY) {
+        let known = shared.known().clone();
+        match (choose(&known.keys, id), shared.standing(&known)) {
+            (Some(key), Standing::Good) => return Ok(Some(key)),
+            (Some(key), Standing::Old) => {
                 shared.begin_reading();
+                return Ok(Some(key));
             }
-            return Ok(Some(key));
+            (Some(_), Standing::Stale | Standing::TooOld) | (None, _) => {}
         }
-        shared.begin_reading();
-        drop(shared.tried.lock().await);
-        let known = shared.known();
-        if known.keys.is_empty() {
+        if let Some(mut reading) = shared.begin_reading() {
+            // Nothing is ever sent: it ends with whoever reads.
+            while reading.changed().await.is_ok() {}
+        }
+        let known = shared.known().clone();
+        if shared.standing(&known) == Standing::TooOld {
             return Err(Problem::unavailable("the keys of the issuer cannot be had at the moment"));
         }
         Ok(choose(&known.keys, id))
@@ -123,30 +161,58 @@ impl KeySet {
 }
 
 impl Shared {
-    /// Begins to read the keys again, unless somebody does or just did. It goes on also if whoever
-    /// asked goes away, so that none who does makes the next one ask as well.
-    fn begin_reading(self: &Arc<Self>) {
-        if matches!(self.place, Place::Nowhere) {
-            return;
-        }
-        let Ok(tried) = Arc::clone(&self.tried).try_lock_owned() else { return };
-        if tried.is_none_or(|tried| tried.elapsed() >= READ_APART) {
-            let shared = Arc::clone(self);
-            spawn::beside(async move { shared.read_again(tried).await });
+    /// What is read only once does not grow old.
+    fn standing(&self, known: &Known) -> Standing {
+        match self.place {
+            Place::Nowhere => Standing::Good,
+            Place::File(_) | Place::Url { .. } => known.standing(),
         }
     }
 
+    /// Begins to read the keys again, unless somebody does or just did; returns what ends when that
+    /// is done. It goes on also if whoever asked goes away, so that none who does makes the next
+    /// one ask as well.
+    fn begin_reading(self: &Arc<Self>) -> Option<watch::Receiver<()>> {
+        if matches!(self.place, Place::Nowhere) {
+            return None;
+        }
+        let mut known = self.known();
+        if let Some(reading) = &known.reading
+            && reading.has_changed().is_ok()
+        {
+            return Some(reading.clone());
+        }
+        if known.tried.is_some_and(|tried| tried.elapsed() < READ_APART) {
+            return None;
+        }
+        let (end, reading) = watch::channel(());
+        known.reading = Some(reading.clone());
+        let shared = Arc::clone(self);
+        spawn::beside(async move {
+            shared.read_again().await;
+            drop(end);
+        });
+        Some(reading)
+    }
+
     /// Reads the keys again. If that fails, the known ones stay.
-    async fn read_again(&self, mut tried: OwnedMutexGuard<Option<Instant>>) {
+    async fn read_again(&self) {
         let text = self.read().await;
+        let keys = text.and_then(|text| parse(&text, self.algorithm));
+        let mut known = self.known();
         // Counted from the end: a slow answer is no reason to ask again at once.
-        *tried = Some(Instant::now());
-        match text.and_then(|text| parse(&text, self.algorithm)) {
+        let now = Instant::now();
+        known.tried = Some(now);
+        match keys {
             Ok(keys) => {
-                let known = Known { keys: Arc::new(keys), read: Some(Instant::now()) };
-                *self.known.write().unwrap_or_else(PoisonError::into_inner) = known;
+                known.keys = Arc::new(keys);
+                (known.read, known.failed) = (Some(now), None);
             }
-            Err(error) => tracing::warn!(%error, "the keys for tokens cannot be read again"),
+            Err(error) => {
+                known.failed = Some(now);
+                drop(known);
+                tracing::warn!(%error, "the keys for tokens cannot be read again");
+            }
         }
     }
 
@@ -172,8 +238,9 @@ impl Shared {
         }
     }
 
-    fn known(&self) -> Known {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Nothing that may panic happens between two of its changes.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

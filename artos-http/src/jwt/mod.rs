@@ -202,8 +202,8 @@ impl JwtBuilder {
         self
     }
 
-    /// Takes the keys from a file with a JSON Web Key Set. It is read again now and then, and when
-    /// a token names a key that is not known.
+    /// Takes the keys from a file with a JSON Web Key Set. It is read again every ten minutes, and
+    /// when a token names a key that is not known, as one from a URL is.
     pub fn keys_from_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.source = Some(Source::File(path.into()));
         self
@@ -211,8 +211,8 @@ impl JwtBuilder {
 
     /// Takes the keys from where the issuer publishes them: `https`, or `http` on this machine. The
     /// answer is kept for ten minutes, and asked for again when a token names a key that is not
-    /// known, at most every ten seconds. While it cannot be had, known keys stay good; as long as
-    /// there are none, requests are answered 503.
+    /// known, at most every ten seconds. While it cannot be had, known keys stay good until they
+    /// are an hour old; then, and as long as there are none, requests are answered 503.
     pub fn keys_from_url(mut self, url: impl Into<String>) -> Self {
         self.source = Some(Source::Url(url.into()));
         self

@@ -299,6 +299,16 @@ async fn while_keys_are_read_again_known_ones_are_good_and_strangers_share_one_r
     release.send_replace(true);
     assert_eq!(futures::join!(call(&unknown), call(&unknown), call(&good)), (401, 401, 200));
     assert_eq!(asked.load(Ordering::SeqCst), 2);
+    // After a quiet time a good one waits too, for its key may have been taken back.
+    release.send_replace(false);
+    tokio::time::pause();
+    tokio::time::advance(720 * SECOND).await;
+    tokio::time::resume();
+    let waits = tokio::time::timeout(SECOND / 20, call(&good)).await;
+    assert!(waits.is_err(), "{waits:?}");
+    release.send_replace(true);
+    assert_eq!(call(&good).await, 200);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -315,6 +325,69 @@ async fn keys_from_a_file_are_read_again_for_a_new_key() {
     tokio::time::sleep(10 * SECOND).await;
     assert_eq!(call(&token).await, 200);
     assert_eq!(call(&one.sign(&claims())).await, 401);
+}
+
+const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_grew_old_while_nobody_called_are_read_again_before_they_are_used() {
+    let (one, two) = (Signer::new("one"), Signer::new("two"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwks.json");
+    std::fs::write(&path, set(&[&one])).unwrap();
+    let service = behind(builder().keys_from_file(&path).build().unwrap()).await;
+    let call = async |token: &str| service.get(BASE).token(token).send().await.status.as_u16();
+    let (first, second) = (one.sign(&claims()), two.sign(&claims()));
+    assert_eq!(call(&first).await, 200);
+    // The issuer takes its key back.
+    std::fs::write(&path, set(&[&two])).unwrap();
+    tokio::time::sleep(12 * MINUTE).await;
+    assert_eq!((call(&first).await, call(&second).await), (401, 200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_cannot_be_read_again_are_good_for_an_hour() {
+    let one = Signer::new("one");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwks.json");
+    std::fs::write(&path, set(&[&one])).unwrap();
+    let service = behind(builder().keys_from_file(&path).build().unwrap()).await;
+    let call = async |token: &str| service.get(BASE).token(token).send().await.status.as_u16();
+    let token = one.sign(&claims());
+    std::fs::write(&path, "broken").unwrap();
+    for _ in 0..5 {
+        tokio::time::sleep(11 * MINUTE).await;
+        assert_eq!(call(&token).await, 200);
+    }
+    tokio::time::sleep(6 * MINUTE).await;
+    assert_eq!(call(&token).await, 503);
+    std::fs::write(&path, set(&[&one])).unwrap();
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(call(&token).await, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn strangers_do_not_keep_known_keys_from_being_read_again() {
+    let (one, two, stranger) = (Signer::new("one"), Signer::new("two"), Signer::new("stranger"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("jwks.json");
+    std::fs::write(&path, set(&[&one])).unwrap();
+    let service = behind(builder().keys_from_file(&path).build().unwrap()).await;
+    let call = async |token: &str| service.get(BASE).token(token).send().await.status.as_u16();
+    let (first, unknown) = (one.sign(&claims()), stranger.sign(&claims()));
+    for second in 0..720 {
+        let unknown = (0..4).map(|_| service.get(BASE).token(&unknown).spawn());
+        for answer in unknown.collect::<Vec<_>>() {
+            assert_eq!(answer.await.unwrap().status, 401);
+        }
+        if second == 600 {
+            std::fs::write(&path, set(&[&two])).unwrap();
+        }
+        if second > 611 {
+            assert_eq!(call(&first).await, 401, "{second} seconds");
+        }
+        tokio::time::sleep(SECOND).await;
+    }
 }
 
 #[test]
