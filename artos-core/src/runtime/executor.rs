@@ -29,13 +29,20 @@ use crate::{
 pub(crate) struct Ending {
     engine: Arc<Engine>,
     execution: Arc<Execution>,
+    /// The store said how the task was settled. Without that, a shutdown has to name it.
+    known: bool,
     /// Somebody else has seen to it, or will.
     seen_to: bool,
 }
 
 impl Ending {
     const fn new(engine: Arc<Engine>, execution: Arc<Execution>) -> Self {
-        Self { engine, execution, seen_to: false }
+        Self { engine, execution, known: false, seen_to: false }
+    }
+
+    /// Notes that the store said how the task was settled.
+    const fn told(&mut self) {
+        self.known = true;
     }
 
     /// Says how a task was settled.
@@ -61,14 +68,17 @@ impl Ending {
     }
 
     /// Goes on with a settlement that the store did not take.
-    pub(super) fn repeat(self, refused: Refused) {
+    pub(super) fn repeat(mut self, refused: Refused) {
         let engine = Arc::clone(&self.engine);
         engine.start_beside(|engine| async move {
             let execution = Arc::clone(&self.execution);
             let outcome = refused.settlement.outcome.kind();
             match engine.settle_again(refused, worth_it(&execution)).await {
-                Ok((settled, _)) => self.note(outcome, settled),
-                Err(error) => note_unsettled(&engine, &execution, outcome, &error),
+                Ok((settled, _)) => {
+                    self.note(outcome, settled);
+                    self.told();
+                }
+                Err(error) => note_unsettled(&execution, outcome, &error),
             }
         });
     }
@@ -77,6 +87,9 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         if !self.seen_to {
+            if !self.known {
+                note_lost(&self.engine, &self.execution);
+            }
             self.engine.running.remove([self.execution.as_ref()].into_iter());
         }
     }
@@ -108,10 +121,7 @@ pub(super) async fn run(
         task = back;
         let (outcome, mut follow_ups) = match attempted {
             Attempted::Settle(outcome, follow_ups) => (outcome, follow_ups),
-            Attempted::Lost => {
-                note_lost(engine, execution);
-                return false;
-            }
+            Attempted::Lost => return false,
             Attempted::TakenOver => {
                 ending.seen_to = true;
                 return false;
@@ -126,11 +136,7 @@ pub(super) async fn run(
             let settlement = Settlement { lease, outcome, follow_ups };
             return match engine.settles.commit([settlement], Settling::Ending(ending)) {
                 Ok(woke) => freed || woke,
-                Err((_, Settling::Ending(ending))) => {
-                    note_lost(&engine, &ending.execution);
-                    freed
-                }
-                Err((_, Settling::Asked(_))) => freed,
+                Err(_) => freed,
             };
         }
         let has_followers = !follow_ups.is_empty();
@@ -149,17 +155,25 @@ pub(super) async fn run(
             Some((Settled::Applied(state), _)) => {
                 tracing::debug!(task_id = %lease.task_id, kind = %execution.kind,
                     outcome = %OutcomeKind::Advance, %state, "attempt settled");
+                ending.told();
                 return false;
             }
-            Some((Settled::Stale, _)) | None => return false,
+            Some((Settled::Stale, _)) => {
+                ending.told();
+                return false;
+            }
+            None => return false,
         }
     }
 }
 
 /// Gives a task back that was claimed while the runtime was told to stop.
 pub(super) async fn hand_back(engine: Arc<Engine>, execution: Arc<Execution>) {
-    let ending = Ending::new(engine, execution);
-    settle(&ending.engine, &ending.execution, Outcome::Interrupt, Vec::new()).await;
+    let mut ending = Ending::new(engine, execution);
+    let settled = settle(&ending.engine, &ending.execution, Outcome::Interrupt, Vec::new()).await;
+    if settled.is_some() {
+        ending.told();
+    }
 }
 
 /// Ends an attempt whose future does not yield: its stage is left behind, its slot is freed.
@@ -169,11 +183,16 @@ pub(super) fn abandon(
     attempt: CurrentAttempt,
 ) -> impl Future<Output = ()> + Send {
     // Made here, so that a future that is dropped before its first poll ends it, too.
-    let ending = Ending::new(engine, execution);
-    async move { conclude_abandoned(&ending, &attempt).await }
+    let mut ending = Ending::new(engine, execution);
+    async move {
+        if conclude_abandoned(&ending, &attempt).await {
+            ending.told();
+        }
+    }
 }
 
-async fn conclude_abandoned(ending: &Ending, attempt: &CurrentAttempt) {
+/// Settles it as it ended; answers whether the store said how it was settled.
+async fn conclude_abandoned(ending: &Ending, attempt: &CurrentAttempt) -> bool {
     let (engine, execution) = (&ending.engine, &ending.execution);
     tracing::error!(
         task_id = %execution.lease.task_id,
@@ -185,13 +204,13 @@ async fn conclude_abandoned(ending: &Ending, attempt: &CurrentAttempt) {
     let stop = execution.stop_reason();
     let end = if stop.is_some() { AttemptEnd::Dropped } else { AttemptEnd::TimedOut };
     let Ok(place) = engine.registry.place(attempt.context.record()) else {
-        return;
+        return false;
     };
     let options = &place.stage.options;
-    if let Some(outcome) = attempt::conclude(attempt, options, end, stop, &engine.ids.random) {
-        let follow_ups = with_ends(engine, attempt.context.record(), outcome.kind(), Vec::new());
-        settle(engine, execution, outcome, follow_ups).await;
-    }
+    let outcome = attempt::conclude(attempt, options, end, stop, &engine.ids.random);
+    let Some(outcome) = outcome else { return false };
+    let follow_ups = with_ends(engine, attempt.context.record(), outcome.kind(), Vec::new());
+    settle(engine, execution, outcome, follow_ups).await.is_some()
 }
 
 /// Adds what the runtime was told to submit with the end of a task.
@@ -221,7 +240,7 @@ async fn settle(
             Some((settled, settlement.outcome))
         }
         Err(error) => {
-            note_unsettled(engine, execution, kind, &error);
+            note_unsettled(execution, kind, &error);
             None
         }
     }
@@ -237,15 +256,9 @@ fn note_stale(execution: &Execution, outcome: OutcomeKind) {
         %outcome, "the lease was lost before the attempt was settled; its result is dropped");
 }
 
-fn note_unsettled(
-    engine: &Engine,
-    execution: &Execution,
-    outcome: OutcomeKind,
-    error: &StoreError,
-) {
+fn note_unsettled(execution: &Execution, outcome: OutcomeKind, error: &StoreError) {
     tracing::error!(%error, task_id = %execution.lease.task_id, %outcome,
         "the attempt could not be settled; the task comes back when its lease lapses");
-    note_lost(engine, execution);
 }
 
 /// Remembers a task for the error of a shutdown; at other times nobody asks.

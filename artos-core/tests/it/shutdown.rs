@@ -1,5 +1,7 @@
 //! Shutting down: nothing lost, nothing charged.
 
+use std::sync::atomic::Ordering;
+
 use artos_core::{
     Client, Filter, ListQuery, Pipeline, Queue, StageContext, StageError, StageResult, TaskState,
     stage_fn,
@@ -114,4 +116,46 @@ async fn tasks_that_cannot_be_handed_back_are_named() {
     };
     let client = Client::new(store);
     assert_eq!(client.list(&query).await.unwrap().tasks.len(), 1);
+}
+
+/// A log that panics when it is told that something is tried again.
+struct Touchy;
+
+impl std::io::Write for Touchy {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        assert!(!String::from_utf8_lossy(text).contains("settling failed"), "told to panic");
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_whose_settlement_went_with_a_panic_are_named() {
+    use crate::hooked_store::Hook;
+    let log = tracing_subscriber::fmt().with_max_level(tracing::Level::WARN);
+    let _log = tracing::subscriber::set_default(log.with_writer(|| Touchy).finish());
+    let store = Hook::new(store());
+    let (sender, mut started) = signals();
+    let (release, released) = tokio::sync::watch::channel(false);
+    let stage = move |_: StageContext, task: Count| {
+        sender.send(()).ok();
+        let mut released = released.clone();
+        async move {
+            released.wait_for(|is_released| *is_released).await.ok();
+            StageResult::Ok(task.0)
+        }
+    };
+    let pipeline = Pipeline::new("waits", stage_fn(stage));
+    let runtime = runtime(store.clone()).register(pipeline).start().await.unwrap();
+    let task = runtime.client().submit(Count(1)).await.unwrap();
+    started.recv().await.unwrap();
+    store.hooks.settle_down.store(true, Ordering::SeqCst);
+    let (ended, ()) = tokio::join!(runtime.shutdown(60 * SECOND), async {
+        release.send_replace(true);
+    });
+    assert_eq!(ended.unwrap_err().tasks, [task.id()]);
+    assert_eq!(task.record().await.unwrap().state, TaskState::Running);
 }
