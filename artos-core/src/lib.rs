@@ -33,7 +33,7 @@ mod sync;
 mod task;
 mod watch;
 
-pub use client::{Client, Retried, Submit, Submitted};
+pub use client::{Client, Retried, RetryOptions, Submit, Submitted};
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use error::{RetryError, StartError, StartProblem, SubmitError, TaskError};
 pub use handle::TaskHandle;

@@ -19,8 +19,11 @@ pub const PAYLOAD_BYTES_MAX: usize = 64 * 1024 * 1024;
 const NAME_BYTES_MAX: usize = 128;
 /// Longest idempotency key, tenant or label value, in bytes.
 const TEXT_BYTES_MAX: usize = 255;
-/// Most labels of a task.
+/// Most labels of a task, besides those of artos itself.
 const LABELS_MAX: usize = 32;
+/// How the keys of labels begin that artos itself sets, and most of them.
+const OWN_LABELS: &str = "artos.";
+const OWN_LABELS_MAX: usize = 8;
 
 /// A task together with how it should run. A plain task converts into one.
 ///
@@ -87,7 +90,15 @@ impl<T: Task> Submission<T> {
         self
     }
 
-    /// Attaches a label to find the task by; a second value for a key replaces the first.
+    /// Returns the labels it has so far.
+    #[must_use]
+    pub const fn labels(&self) -> &Labels {
+        &self.options.labels
+    }
+
+    /// Attaches a label to find the task by; a second value for a key replaces the first. A task
+    /// has at most 32, and besides at most eight whose keys begin with `artos.`, which are for what
+    /// is built around the core.
     pub fn label(mut self, key: impl Into<Name>, value: impl Into<Name>) -> Self {
         self.options.labels.insert(key.into(), value.into());
         self
@@ -214,7 +225,7 @@ pub(crate) fn is_good_name(name: &str) -> bool {
 }
 
 /// Checks the limits that hold for every store.
-fn check(task: &NewTask) -> Result<(), SubmitError> {
+pub(crate) fn check(task: &NewTask) -> Result<(), SubmitError> {
     let bad = |what, message: String| {
         Err(SubmitError::Invalid { kind: task.kind.clone(), what, message })
     };
@@ -239,9 +250,11 @@ fn check(task: &NewTask) -> Result<(), SubmitError> {
     {
         return bad("deadline", format!("{deadline:?}, expected more than the delay of {delay:?}"));
     }
-    if task.labels.len() > LABELS_MAX {
-        let message = format!("{} labels, expected at most {LABELS_MAX}", task.labels.len());
-        return bad("set of labels", message);
+    let own = task.labels.keys().filter(|key| key.starts_with(OWN_LABELS)).count();
+    for (found, max) in [(task.labels.len() - own, LABELS_MAX), (own, OWN_LABELS_MAX)] {
+        if found > max {
+            return bad("set of labels", format!("{found} labels, expected at most {max}"));
+        }
     }
     for (key, value) in &task.labels {
         if !is_good_name(key) {

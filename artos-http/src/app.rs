@@ -15,7 +15,7 @@ use bytes::Bytes;
 use crate::{
     Caller, Drain, Problem,
     access::{self, Action, Ownership},
-    backlog::Backlog,
+    backlog::{Backlog, Slot},
     idempotency,
     resource::Endpoint,
     routes::Looks,
@@ -90,16 +90,35 @@ impl Mount {
         if self.app.drain.is_started() { Err(Problem::draining()) } else { Ok(()) }
     }
 
-    /// Refuses another task while too many wait. What was taken in under this key is no other one.
+    /// Refuses another task while too many wait, as far as is known already: before anything that
+    /// costs more than this. What was taken in under this key is no other one.
+    pub(crate) async fn glance(
+        &self,
+        caller: &Caller,
+        key: Option<&Name>,
+    ) -> Result<Admission, Problem> {
+        match (self.app.backlog.glance(caller.organization()), key) {
+            (Ok(()), _) => Ok(Admission::New),
+            (Err(_), Some(key)) if self.has_taken(caller, key).await? => Ok(Admission::Repeat),
+            (Err(problem), _) => Err(problem),
+        }
+    }
+
+    /// Makes room for a task; `None` if a request with this key made it already.
     pub(crate) async fn take_task(
         &self,
         caller: &Caller,
         key: Option<&Name>,
-    ) -> Result<(), Problem> {
+        admission: Admission,
+    ) -> Result<Option<Slot<'_>>, Problem> {
+        if admission == Admission::Repeat {
+            return Ok(None);
+        }
         let admitted = self.app.backlog.admit(&self.app.client, caller.organization()).await;
         match (admitted, key) {
-            (Err(_), Some(key)) if self.has_taken(caller, key).await? => Ok(()),
-            (admitted, _) => admitted,
+            (Ok(slot), _) => Ok(Some(slot)),
+            (Err(_), Some(key)) if self.has_taken(caller, key).await? => Ok(None),
+            (Err(problem), _) => Err(problem),
         }
     }
 
@@ -125,6 +144,15 @@ impl Mount {
         let age = self.app.client.now().since(record.created_at);
         (age / 2).as_millis().div_ceil(1_000).clamp(1, 30).try_into().unwrap_or(30)
     }
+}
+
+/// What a first glance says about a request for a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It may make another task, if there still is room then.
+    New,
+    /// A request with the same key made the task.
+    Repeat,
 }
 
 /// The task id in the path. What is no id is an id nobody has.

@@ -3,18 +3,21 @@
 //! The store keeps the key with the task, in the same atomic step that inserts it, so there is no
 //! moment in which a request with the same key is under way and could run twice.
 
-use artos_core::Name;
+use artos_core::{Name, model::Labels};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Problem, ProblemKind};
+use crate::error::{FieldError, Problem, ProblemKind};
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The label of a task with the key of the request that made it, by which it can be found.
 pub(crate) const REQUEST: &str = "artos.request";
+
+/// How the keys of labels begin that are not for others.
+const OWN_LABELS: &str = "artos.";
 
 /// Longest key, in bytes.
 const KEY_BYTES_MAX: usize = 255;
@@ -36,6 +39,17 @@ pub(crate) fn key(headers: &HeaderMap, route: &str) -> Result<Option<Name>, Prob
     hash.update([0]);
     hash.update(key.as_bytes());
     Ok(Some(Name::from(format!("http:{}", URL_SAFE_NO_PAD.encode(hash.finalize())))))
+}
+
+/// Refuses labels that would be taken for ours: they would say that a request was there before.
+pub(crate) fn check_labels(labels: &Labels) -> Result<(), Problem> {
+    match labels.keys().find(|key| key.starts_with(OWN_LABELS)) {
+        Some(_) => {
+            let detail = "bad label: keys that begin with `artos.` are for the service itself";
+            Err(Problem::invalid(vec![FieldError::general(detail)]))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Reads a key, bare (`8e03`) or as a structured-field string (`"8e03"`); both are the same key.

@@ -10,10 +10,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::{Caller, Problem, app::App, idempotency, openapi::NamedSchema, request, wire};
+use crate::{
+    Caller, Problem, app::App, error::ProblemKind, idempotency, openapi::NamedSchema, request, wire,
+};
 
 type Convert<T> =
     Arc<dyn Fn(Bytes, Caller) -> BoxFuture<'static, Result<Submission<T>, Problem>> + Send + Sync>;
+type Authorize<T> = Arc<dyn Fn(&T, &Caller) -> Result<(), Problem> + Send + Sync>;
 type Written = Result<Vec<u8>, serde_json::Error>;
 type Render<O> = Arc<dyn Fn(&TaskRecord, O) -> Written + Send + Sync>;
 type Summarize = Arc<dyn Fn(&TaskRecord) -> Map<String, Value> + Send + Sync>;
@@ -76,6 +79,7 @@ pub struct Resource<T: Task> {
     base: String,
     message: Cow<'static, str>,
     convert: Convert<T>,
+    authorize: Option<Authorize<T>>,
     render: Render<T::Output>,
     summarize: Summarize,
     downloads: Vec<Download<Serve<T::Output>>>,
@@ -93,6 +97,7 @@ impl<T: Task> Resource<T> {
             convert: Arc::new(|body, _| {
                 Box::pin(async move { request::parse(&body).map(Submission::<T>::new) })
             }),
+            authorize: None,
             render: Arc::new(|_, output| serde_json::to_vec(&wire::Document { document: output })),
             summarize: Arc::new(|_| Map::new()),
             downloads: Vec::new(),
@@ -127,6 +132,20 @@ impl<T: Task> Resource<T> {
                 convert(body, caller).await
             })
         });
+        self
+    }
+
+    /// Decides whether a caller may have a task done, for example whether it may name these files;
+    /// a refusal is mostly [`Problem::forbidden`]. Default: everybody may.
+    ///
+    /// It is asked after [`from_request`](Self::from_request), and before a failed task is retried:
+    /// what was accepted under an older rule does not run again against a newer one. A failed task
+    /// that this program cannot read any more cannot be retried then.
+    pub fn authorize<F>(mut self, authorize: F) -> Self
+    where
+        F: Fn(&T, &Caller) -> Result<(), Problem> + Send + Sync + 'static,
+    {
+        self.authorize = Some(Arc::new(authorize));
         self
     }
 
@@ -197,11 +216,17 @@ impl<T: Task> Resource<T> {
 
     /// Takes the types away.
     pub(crate) fn erase(self) -> Endpoint {
-        let Self { convert, render, .. } = self;
+        let Self { convert, authorize, render, .. } = self;
+        let rule = authorize.clone();
         let submit: Submit = Arc::new(move |app, caller, body, key| {
             let converted = convert(body, caller.clone());
+            let rule = rule.clone();
             Box::pin(async move {
                 let mut submission = converted.await?;
+                if let Some(rule) = rule {
+                    rule(submission.task(), &caller)?;
+                }
+                idempotency::check_labels(submission.labels())?;
                 // Set last, so that no conversion can submit for another organization.
                 if let Some(organization) = caller.organization() {
                     submission = submission.tenant(organization.clone());
@@ -234,6 +259,7 @@ impl<T: Task> Resource<T> {
             base: self.base,
             message: self.message,
             submit,
+            authorize: authorize.map(read_first),
             render: Arc::new(move |record, output| {
                 render(record, decode::<T>(output)?).map_err(Problem::internal)
             }),
@@ -248,6 +274,18 @@ impl<T: Task> Resource<T> {
 fn decode<T: Task>(output: &[u8]) -> Result<T::Output, Problem> {
     serde_json::from_slice(output).map_err(|error| {
         Problem::internal(format!("the output of a {} task does not decode: {error}", T::KIND))
+    })
+}
+
+/// Decides about a task as it is stored.
+fn read_first<T: Task>(authorize: Authorize<T>) -> AuthorizeBytes {
+    Arc::new(move |input, caller| match serde_json::from_slice::<T>(input) {
+        Ok(task) => authorize(&task, caller),
+        Err(error) => {
+            tracing::debug!(%error, kind = T::KIND, "a retry of a task that does not decode");
+            let detail = "the task was made by another version of the service";
+            Err(Problem::new(ProblemKind::NotRetryable, detail))
+        }
     })
 }
 
@@ -268,6 +306,7 @@ type Submit = Arc<
         + Send
         + Sync,
 >;
+pub(crate) type AuthorizeBytes = Arc<dyn Fn(&[u8], &Caller) -> Result<(), Problem> + Send + Sync>;
 type RenderBytes = Arc<dyn Fn(&TaskRecord, &[u8]) -> Result<Vec<u8>, Problem> + Send + Sync>;
 pub(crate) type ServeBytes =
     Arc<dyn Fn(TaskRecord, Bytes) -> BoxFuture<'static, Result<Response, Problem>> + Send + Sync>;
@@ -286,6 +325,7 @@ pub(crate) struct Endpoint {
     pub(crate) base: String,
     pub(crate) message: Cow<'static, str>,
     pub(crate) submit: Submit,
+    pub(crate) authorize: Option<AuthorizeBytes>,
     pub(crate) render: RenderBytes,
     pub(crate) summarize: Summarize,
     pub(crate) downloads: Vec<Download<ServeBytes>>,

@@ -8,8 +8,8 @@ use std::{
 };
 
 use artos_core::{
-    Client, ListOrder, ListQuery, Random, Submission, SubmitError, Task, TaskError, TaskHandle,
-    TaskId, model::Epoch, store::Part,
+    Client, ListOrder, ListQuery, Random, RetryOptions, Submission, SubmitError, Task, TaskError,
+    TaskHandle, TaskId, model::Epoch, store::Part,
 };
 use artos_oracle::{Dice, Invariant, mix};
 use tokio::task::JoinHandle;
@@ -284,7 +284,9 @@ impl Person {
 
     async fn retry(&mut self, id: TaskId) {
         let key = self.happens(Chaos::Keys).then(|| format!("retry-{id}"));
-        let retrying = self.client.retry_with_key(id, key.map(Into::into));
+        let idempotency_key = key.map(Into::into);
+        let options = RetryOptions { idempotency_key, ..RetryOptions::default() };
+        let retrying = self.client.retry_with(id, options);
         if let Ok(Ok(retried)) = tokio::time::timeout(PATIENCE, retrying).await {
             self.world.know(retried.id);
         }

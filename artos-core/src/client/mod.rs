@@ -20,11 +20,13 @@ use crate::{
     commit::Committer,
     error::{RetryError, SubmitError, TaskError},
     machine::Cancelled,
-    model::{ListQuery, Name, NewTask, Page, StartAt, TaskId, TaskRecord, TaskState, Timestamp},
+    model::{
+        Labels, ListQuery, Name, NewTask, Page, StartAt, TaskId, TaskRecord, TaskState, Timestamp,
+    },
     notify::{Changes, Topic},
     spawn::{self, step_aside},
     store::{Found, Inserted, Part, StoreError, StoreResult, TaskStore},
-    submission::Ids,
+    submission::{self, Ids},
     watch::Watch,
 };
 
@@ -221,18 +223,19 @@ impl Client {
     ///
     /// [`RetryError`]; then no task was submitted, except perhaps with a store error.
     pub async fn retry(&self, id: TaskId) -> Result<TaskId, RetryError> {
-        Ok(self.retry_with_key(id, None).await?.id)
+        Ok(self.retry_with(id, RetryOptions::default()).await?.id)
     }
 
-    /// Does what [`retry`](Self::retry) does, once for each idempotency key.
+    /// Does what [`retry`](Self::retry) does, once for each idempotency key, and gives the new task
+    /// more labels.
     ///
     /// # Errors
     ///
     /// [`RetryError`]; then no task was submitted, except perhaps with a store error.
-    pub async fn retry_with_key(
+    pub async fn retry_with(
         &self,
         id: TaskId,
-        idempotency_key: Option<Name>,
+        options: RetryOptions,
     ) -> Result<Retried, RetryError> {
         let found = self.find(id, Part::Input).await?.ok_or(RetryError::Unknown { id })?;
         let (record, input) = (found.record, found.payload.unwrap_or_default());
@@ -247,20 +250,23 @@ impl Client {
             }
             None => None,
         };
+        let mut labels = record.labels;
+        labels.extend(options.labels);
         let task = NewTask {
             id: self.shared.ids.task_id(),
             retry_of: Some(id),
-            idempotency_key,
+            idempotency_key: options.idempotency_key,
             start_at: StartAt::Now,
             expires_after: record.expires_at.map(|at| at.since(record.created_at)),
             kind: record.kind,
             queue: record.queue,
             priority: record.priority,
             tenant: record.tenant,
-            labels: record.labels,
+            labels,
             input,
             checkpoint,
         };
+        submission::check(&task)?;
         let asked = task.id;
         let ids = self.insert(vec![task]).await?;
         let id = ids.into_iter().next().ok_or(SubmitError::NoExecutor)?;
@@ -374,7 +380,17 @@ impl fmt::Debug for Client {
     }
 }
 
-/// What [`Client::retry_with_key`] tells about the new task.
+/// What the task of a retry has besides what the failed one had; for [`Client::retry_with`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RetryOptions {
+    /// Makes it safe to retry twice: while the task of a retry with this key exists, that is
+    /// returned.
+    pub idempotency_key: Option<Name>,
+    /// More labels. Where the failed task has one with the same key, this value replaces it.
+    pub labels: Labels,
+}
+
+/// What [`Client::retry_with`] tells about the new task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retried {
     /// The id of the new task.

@@ -6,7 +6,8 @@ use std::sync::{
 };
 
 use artos_core::{
-    Pipeline, RetryError, StageContext, StageError, StageResult, TaskError, TaskState, stage_fn,
+    Pipeline, RetryError, RetryOptions, StageContext, StageError, StageResult, TaskError,
+    TaskState, stage_fn,
 };
 
 use crate::support::{Count, increment, runtime, signals, store};
@@ -43,6 +44,31 @@ async fn a_retried_task_starts_at_the_failed_stage_and_the_failed_one_stays() {
     assert_eq!(task.record().await.unwrap(), before);
     runs.recv().await.unwrap();
     assert!(runs.try_recv().is_err(), "the first stage ran again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_with_a_key_happens_once_and_may_have_more_labels() {
+    let fails =
+        |_: StageContext, _: Count| async { StageResult::<u64>::Err(StageError::fatal("no")) };
+    let runtime = runtime(store()).register(Pipeline::new("fails", stage_fn(fails)));
+    let runtime = runtime.start().await.unwrap();
+    let client = runtime.client();
+    let task = client.submit(Count(1)).label("a", "old").label("b", "old").await.unwrap();
+    assert!(matches!(task.wait().await, Err(TaskError::Failed { .. })));
+    let options = RetryOptions {
+        idempotency_key: Some("once".into()),
+        labels: [("b".into(), "new".into()), ("artos.c".into(), "new".into())].into(),
+    };
+    let first = client.retry_with(task.id(), options.clone()).await.unwrap();
+    let second = client.retry_with(task.id(), options).await.unwrap();
+    assert_eq!((second.id, first.replayed, second.replayed), (first.id, false, true));
+    let labels = client.get(first.id).await.unwrap().unwrap().labels;
+    let labels: Vec<_> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(labels, [("a", "old"), ("artos.c", "new"), ("b", "new")]);
+    let labels = (0..40).map(|i| (i.to_string().into(), "x".into())).collect();
+    let too_many = RetryOptions { labels, ..RetryOptions::default() };
+    let refused = client.retry_with(task.id(), too_many).await;
+    assert!(matches!(refused, Err(RetryError::Submit(_))), "{refused:?}");
 }
 
 #[tokio::test(start_paused = true)]

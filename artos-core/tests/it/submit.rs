@@ -65,7 +65,8 @@ async fn a_submission_that_breaks_a_limit_is_refused_with_what_was_found() {
         Submission::new(Count(1)).idempotency_key(""),
         Submission::new(Count(1)).label("", "x"),
         Submission::new(Count(1)).label("k", long),
-        (0..40).fold(Submission::new(Count(1)), |all, i| all.label(i.to_string(), "x")),
+        (0..33).fold(Submission::new(Count(1)), |all, i| all.label(i.to_string(), "x")),
+        (0..9).fold(Submission::new(Count(1)), |all, i| all.label(format!("artos.{i}"), "x")),
     ];
     for submission in bad {
         let shown = format!("{submission:?}");
@@ -74,6 +75,14 @@ async fn a_submission_that_breaks_a_limit_is_refused_with_what_was_found() {
     }
     let listed = client.list(&ListQuery::default()).await.unwrap();
     assert!(listed.tasks.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn labels_of_artos_itself_take_no_room_of_others() {
+    let client = Client::new(store());
+    let full = (0..32).fold(Submission::new(Count(1)), |all, i| all.label(i.to_string(), "x"));
+    let task = client.submit(full.label("artos.request", "x")).await.unwrap();
+    assert_eq!(task.record().await.unwrap().labels.len(), 33);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,9 @@
 //! `POST {base}/{document_id}/retry`: runs a failed task again, from the stage that failed.
 
+use artos_core::{
+    Name, RetryError, RetryOptions, TaskRecord, TaskState,
+    store::{Found, Part},
+};
 use axum::{
     Json,
     extract::State,
@@ -11,7 +15,7 @@ use super::accepted;
 use crate::{
     Caller, Problem,
     access::Action,
-    app::{Mount, PathId},
+    app::{Admission, Mount, PathId},
     idempotency,
     wire::Retried,
 };
@@ -37,6 +41,7 @@ use crate::{
             same key made the task."),
         )),
         (status = 400, description = "A bad Idempotency-Key."),
+        (status = 403, description = "The caller may not have the task done, or not any more."),
         (status = 404, description = "There is no such task, or it belongs to another \
             organization."),
         (status = 409, description = "The task has not failed."),
@@ -54,11 +59,24 @@ pub(crate) async fn retry(
 ) -> Result<Response, Problem> {
     mount.admit(&caller, Action::Retry)?;
     mount.take_work()?;
-    mount.record(&caller, Action::Retry, id).await?;
+    let authorize = mount.endpoint.authorize.as_ref();
+    let part = if authorize.is_some() { Part::Input } else { Part::Record };
+    let Found { record, payload, .. } = mount.find(&caller, Action::Retry, id, part).await?;
     let route = format!("POST {}/{id}/retry", mount.endpoint.base);
     let key = idempotency::key(&headers, &route)?;
-    mount.take_task(&caller, None).await?;
-    let retried = mount.app.client.retry_with_key(id, key).await?;
+    if !matches!(record.state, TaskState::Failed | TaskState::Cancelled) {
+        return Err(RetryError::NotFailed { id, state: record.state }.into());
+    }
+    if let Some(authorize) = authorize {
+        authorize(&payload.unwrap_or_default(), &caller)?;
+    }
+    let slot = mount.take_task(&caller, key.as_ref(), Admission::New).await?;
+    let retried = mount.app.client.retry_with(id, options(&record, key)).await;
+    let retried = retried.map_err(Problem::from);
+    if let Some(slot) = slot {
+        slot.settle(retried.as_ref().map(|retried| !retried.replayed));
+    }
+    let retried = retried?;
     tracing::info!(task_id = %retried.id, retry_of = %id, replayed = retried.replayed, "accepted");
     let answer = Retried {
         message: mount.endpoint.message.to_string(),
@@ -68,4 +86,12 @@ pub(crate) async fn retry(
     let mut response = (StatusCode::ACCEPTED, Json(answer)).into_response();
     accepted(&mut response, &mount.status_path(retried.id), retried.replayed);
     Ok(response)
+}
+
+/// What the new task has of this request. The key of the one that made the failed task is not its.
+fn options(record: &TaskRecord, key: Option<Name>) -> RetryOptions {
+    let request = Name::from_static(idempotency::REQUEST);
+    let had = record.labels.contains_key(&request).then(|| Name::from_static(""));
+    let labels = key.clone().or(had).into_iter().map(|key| (request.clone(), key)).collect();
+    RetryOptions { idempotency_key: key, labels }
 }

@@ -58,12 +58,18 @@ pub(crate) async fn generate(
     mount.admit(&caller, Action::Submit)?;
     mount.take_work()?;
     request::check_media_type(&headers)?;
-    let body = request::read_body(body, mount.app.body_limit).await?;
     let route = format!("POST {}/generate", mount.endpoint.base);
     let key = idempotency::key(&headers, &route)?;
-    mount.take_task(&caller, key.as_ref()).await?;
+    let admission = mount.glance(&caller, key.as_ref()).await?;
+    let body = request::read_body(body, mount.app.body_limit).await?;
+    // Only now: a body that comes slowly must hold no room that others could use.
+    let slot = mount.take_task(&caller, key.as_ref(), admission).await?;
     let app = Arc::clone(&mount.app);
-    let submitted = (mount.endpoint.submit)(app, caller, body, key).await?;
+    let submitted = (mount.endpoint.submit)(app, caller, body, key).await;
+    if let Some(slot) = slot {
+        slot.settle(submitted.as_ref().map(|submitted| !submitted.replayed));
+    }
+    let submitted = submitted?;
     tracing::info!(task_id = %submitted.id, replayed = submitted.replayed, "accepted");
     let answer =
         Accepted { message: mount.endpoint.message.to_string(), task_id: submitted.id.to_string() };

@@ -111,3 +111,72 @@ async fn a_repeat_is_answered_beyond_the_cap_too() {
     assert_eq!((theirs.status.as_u16(), &theirs.json()["code"]), (503, &"overloaded".into()));
     assert_eq!(service.tasks().await, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_under_way_while_the_store_is_slow_counts() {
+    let service = Service::start_with(|router| router.pending_max(3)).await;
+    service.submit("LATER").await;
+    service.store.hold_inserts(true);
+    let slow: Vec<_> = (0..2).map(|_| service.generate("LATER").spawn()).collect();
+    for _ in 0..5 {
+        // Long enough for another look at the store, which knows of one task.
+        tokio::time::sleep(2 * SECOND).await;
+        service.generate("LATER").send().await.problem(429);
+    }
+    service.store.hold_inserts(false);
+    for call in slow {
+        assert_eq!(call.await.unwrap().status, StatusCode::ACCEPTED);
+    }
+    assert_eq!(service.tasks().await, 3);
+    service.generate("LATER").send().await.problem(429);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_callers_who_went_away_left_under_way_counts() {
+    let service = Service::start_with(|router| router.pending_max(4)).await;
+    service.submit("LATER").await;
+    service.store.hold_inserts(true);
+    let calls: Vec<_> = (0..3).map(|_| service.generate("LATER").spawn()).collect();
+    tokio::time::sleep(SECOND).await;
+    for call in calls {
+        call.abort();
+    }
+    tokio::time::sleep(11 * SECOND).await;
+    service.generate("LATER").send().await.problem(429);
+    service.store.hold_inserts(false);
+    tokio::time::sleep(2 * SECOND).await;
+    // The first two were their callers' own, and went with them; a group commit had the third.
+    assert_eq!(service.tasks().await, 2);
+    service.submit("LATER").await;
+    service.submit("LATER").await;
+    service.generate("LATER").send().await.problem(429);
+    assert_eq!(service.tasks().await, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_or_only_repeats_takes_no_room() {
+    let service = Service::start_with(|router| router.pending_max(3).backlog_max(3)).await;
+    for _ in 0..5 {
+        let bad = serde_json::json!({ "document_type": "LATER", "file_paths": [""] });
+        service.post(&format!("{BASE}/generate")).json(&bad).send().await.problem(422);
+        let repeat = service.generate("LATER").header("idempotency-key", "one");
+        assert_eq!(repeat.send().await.status, StatusCode::ACCEPTED);
+    }
+    service.submit("LATER").await;
+    service.submit("LATER").await;
+    service.generate("LATER").send().await.problem(429);
+    // What the cap of all refuses took no room of the organization either.
+    let theirs = service.generate("LATER").token(GLOBEX).send().await;
+    assert_eq!(theirs.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_cap_no_body_is_waited_for() {
+    let service = Service::start_with(|router| router.pending_max(1)).await;
+    service.submit("LATER").await;
+    service.generate("LATER").send().await.problem(429);
+    let never = futures::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+    let call = service.generate("LATER").body(axum::body::Body::from_stream(never));
+    let answer = tokio::time::timeout(SECOND, call.send()).await;
+    assert_eq!(answer.expect("an answer at once").problem(429)["code"], "too_many_pending");
+}

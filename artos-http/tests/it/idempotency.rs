@@ -1,7 +1,9 @@
 //! Submitting twice with the same key.
 
+use artos_core::Submission;
+use artos_http::Resource;
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{BASE, GLOBEX, Service};
 
@@ -74,6 +76,29 @@ async fn requests_at_the_same_time_make_one_task() {
     }
     ids.dedup();
     assert_eq!((ids.len(), new, service.tasks().await), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_takes_no_room_of_labels_and_none_of_them_can_pass_for_one() {
+    use crate::support::{GenerateDocument, held_task};
+    let labelled = |base: &str, own: &'static str| {
+        Resource::<GenerateDocument>::new(base).from_request(move |_: Value, _| async move {
+            let submission = (0..31).fold(Submission::new(held_task()), |submission, number| {
+                submission.label(format!("label-{number}"), "x")
+            });
+            Ok(submission.label(own, "x"))
+        })
+    };
+    let (full, forged) = (labelled("/full", "own"), labelled("/forged", "artos.request"));
+    let service = Service::start_with(|router| router.resource(full).resource(forged)).await;
+    let call = |base: &str| {
+        let call = service.post(&format!("{base}/generate")).json(&json!({}));
+        call.header("idempotency-key", "k").send()
+    };
+    let first = call("/full").await;
+    assert_eq!(first.status, StatusCode::ACCEPTED, "{first:?}");
+    assert_eq!(call("/full").await.task_id(), first.task_id());
+    call("/forged").await.problem(422);
 }
 
 #[tokio::test(start_paused = true)]

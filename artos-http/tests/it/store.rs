@@ -19,6 +19,7 @@ use artos_core::{
 };
 use artos_store_memory::MemoryStore;
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 /// What the store does with a call.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +47,8 @@ pub(crate) struct MoodyStore {
     /// Panics instead of listing.
     is_panicking: Arc<AtomicBool>,
     lists: Arc<AtomicUsize>,
+    /// Whether inserts wait until they are released.
+    is_holding: Arc<watch::Sender<bool>>,
     /// Gives no hints any more.
     is_mute: Arc<AtomicBool>,
 }
@@ -61,6 +64,7 @@ impl MoodyStore {
             is_listless: Arc::default(),
             is_panicking: Arc::default(),
             lists: Arc::default(),
+            is_holding: Arc::new(watch::Sender::new(false)),
             is_mute: Arc::default(),
         }
     }
@@ -82,6 +86,11 @@ impl MoodyStore {
     /// Panics from now on when it is to list, or lists again.
     pub(crate) fn set_panicking(&self, is_panicking: bool) {
         self.is_panicking.store(is_panicking, Ordering::SeqCst);
+    }
+
+    /// Lets inserts wait from now on, or goes on with them.
+    pub(crate) fn hold_inserts(&self, is_holding: bool) {
+        self.is_holding.send_replace(is_holding);
     }
 
     /// Returns how often tasks were listed.
@@ -116,6 +125,8 @@ impl MoodyStore {
 impl TaskStore for MoodyStore {
     async fn insert(&self, tasks: &[NewTask]) -> StoreResult<Vec<Inserted>> {
         self.check().await?;
+        let mut holding = self.is_holding.subscribe();
+        let _ = holding.wait_for(|is_holding| !is_holding).await;
         self.inner.insert(tasks).await
     }
 

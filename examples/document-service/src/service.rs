@@ -165,11 +165,16 @@ fn webhooks(client: &Client, networks: &[IpNet], keys: &[Key]) -> anyhow::Result
 
 /// Describes the documents to the HTTP API.
 fn resource(files: Files, rules: RuleBook, shared: Vec<String>) -> Resource<GenerateDocument> {
-    let accept = Arc::new(Accept { rules, shared });
+    let rules = Arc::new(rules);
     Resource::new(BASE)
-        .from_request(move |body: GenerateDocument, caller: Caller| {
-            let accept = Arc::clone(&accept);
-            async move { accept.check(body, &caller) }
+        .from_request(move |body: GenerateDocument, _: Caller| {
+            let rules = Arc::clone(&rules);
+            async move { accept(body, &rules) }
+        })
+        .authorize(move |request: &GenerateDocument, caller: &Caller| {
+            let organization = caller.organization().map(|organization| organization.as_str());
+            authorize_paths(&request.file_paths, organization, &shared)
+                .map_err(|_| Problem::forbidden("User has no organization or not authorized"))
         })
         .request_schema::<Wire>()
         .document_schema::<Document>()
@@ -181,34 +186,22 @@ fn resource(files: Files, rules: RuleBook, shared: Vec<String>) -> Resource<Gene
         })
 }
 
-/// Decides which requests become tasks.
-struct Accept {
-    rules: RuleBook,
-    /// Folders whose files every organization may name.
-    shared: Vec<String>,
-}
-
-impl Accept {
-    fn check(
-        &self,
-        request: GenerateDocument,
-        caller: &Caller,
-    ) -> Result<Submission<GenerateDocument>, Problem> {
-        let errors = validate(&request, &self.rules);
-        if !errors.is_empty() {
-            let error =
-                |error: crate::request::FieldError| FieldError::new(error.pointer, error.message);
-            return Err(Problem::invalid(errors.into_iter().map(error).collect()));
-        }
-        let organization = caller.organization().map(|organization| organization.as_str());
-        authorize_paths(&request.file_paths, organization, &self.shared)
-            .map_err(|_| Problem::forbidden("User has no organization or not authorized"))?;
-        let name = request.file_stem();
-        let document_type = request.document_type.clone();
-        Ok(Submission::new(request)
-            .label("document_name", shortened(name))
-            .label("document_type", document_type))
+/// Makes a submission of a request that makes sense.
+fn accept(
+    request: GenerateDocument,
+    rules: &RuleBook,
+) -> Result<Submission<GenerateDocument>, Problem> {
+    let errors = validate(&request, rules);
+    if !errors.is_empty() {
+        let error =
+            |error: crate::request::FieldError| FieldError::new(error.pointer, error.message);
+        return Err(Problem::invalid(errors.into_iter().map(error).collect()));
     }
+    let name = request.file_stem();
+    let document_type = request.document_type.clone();
+    Ok(Submission::new(request)
+        .label("document_name", shortened(name))
+        .label("document_type", document_type))
 }
 
 /// Labels hold 255 bytes; a name that is longer is cut at a character.

@@ -40,6 +40,26 @@ async fn files_of_an_organization_stay_its_own_when_its_token_is_gone() {
     }
 }
 
+#[tokio::test]
+async fn a_failed_task_is_not_retried_against_a_newer_rule() {
+    let store = memory();
+    let generous = ["--token", "acme=token-a", "--shared-folder", "library"];
+    let service = Running::on(Arc::clone(&store), &generous).await;
+    let wanted = request("library/not-there.pdf");
+    let (status, body) = service.post_as("token-a", GENERATE, wanted).await;
+    assert_eq!(status, 202, "{body}");
+    let id = body["task_id"].as_str().unwrap();
+    let task = artos_core::Client::new(Arc::clone(&store));
+    let task = task.attach::<document_service::request::GenerateDocument>(id.parse().unwrap());
+    task.await.unwrap().wait().await.unwrap_err();
+    let retry = format!("{BASE}/{id}/retry");
+    let strict = Running::on(store, &["--token", "acme=token-a"]).await;
+    for (service, expected) in [(&strict, 403), (&service, 202)] {
+        let (status, body) = service.post_as("token-a", &retry, "").await;
+        assert_eq!(status, expected, "{body}");
+    }
+}
+
 /// Writes a key set into a folder, and signs tokens with its key.
 fn signer(folder: &Path) -> (String, impl Fn(Value) -> String) {
     let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
