@@ -178,3 +178,36 @@ pub(super) async fn read(mut response: Response, limit: usize) -> Result<Bytes, 
     }
     Ok(body.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::HttpClient;
+
+    fn refused(retry_after: Duration) -> Failure {
+        let refusal = Refusal::read(StatusCode::SERVICE_UNAVAILABLE, None, b"");
+        let error = ClientError::Refused(Box::new(refusal));
+        Failure { error, retry_after: Some(retry_after) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_next_attempt_is_as_late_as_the_service_asks() {
+        let second = Duration::from_secs(1);
+        let client = HttpClient::builder("http://127.0.0.1").backoff(second / 10, second);
+        let client = client.patience(60 * second).build().expect("a client");
+        let url = client.shared.url(&["status"]);
+        let call = Call::new(Method::GET, url);
+        let mut patience = Patience::new(&client.shared, &call);
+        for asked in [second, 30 * second] {
+            let began = Instant::now();
+            assert!(patience.after(refused(asked)).await.is_ok());
+            let waited = began.elapsed();
+            assert!(waited >= asked && waited <= asked + second / 5, "{waited:?}");
+        }
+        // That would be beyond its patience, so it does not wait at all.
+        let began = Instant::now();
+        let ended = patience.after(refused(30 * second)).await;
+        assert!(matches!(ended, Err(ClientError::GaveUp { attempts: 3, .. })), "{ended:?}");
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+}

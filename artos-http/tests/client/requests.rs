@@ -1,11 +1,8 @@
 //! Submitting, waiting, fetching, and what is tried again.
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
 };
 
 use artos_http::client::{ClientError, HttpClient, Status};
@@ -16,7 +13,6 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tokio::time::Instant;
 
 use crate::support::{BASE, NOBODY, Service, TOKEN, builder, documents, request, serve};
 
@@ -75,6 +71,9 @@ async fn a_lost_answer_makes_no_second_task() {
     assert_eq!(service.tasks().await, 2);
 }
 
+/// The time at a service whose clock stands still.
+const DATE: &str = "Wed, 21 Oct 2026 07:28:00 GMT";
+
 /// A service that refuses so many requests, and then does as the real one.
 fn refusing(app: Router, times: usize, retry_after: &'static str) -> Router {
     let left = Arc::new(AtomicUsize::new(times));
@@ -82,9 +81,9 @@ fn refusing(app: Router, times: usize, retry_after: &'static str) -> Router {
         let one_less = |left: usize| left.checked_sub(1);
         let refuses = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
         async move {
+            let headers = [("retry-after", retry_after), ("date", DATE)];
             match refuses {
-                true => (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", retry_after)], "no")
-                    .into_response(),
+                true => (StatusCode::SERVICE_UNAVAILABLE, headers, "no").into_response(),
                 false => next.run(request).await,
             }
         }
@@ -94,22 +93,55 @@ fn refusing(app: Router, times: usize, retry_after: &'static str) -> Router {
 #[tokio::test]
 async fn a_service_is_left_alone_for_as_long_as_it_asks() {
     let service = Service::start().await;
-    let (url, _serving) = serve(refusing(service.app.clone(), 1, "1")).await;
-    let began = Instant::now();
-    documents(&builder(&url).build().unwrap()).submit(&request("CSR")).await.unwrap();
-    assert!(began.elapsed() >= Duration::from_secs(1));
-
-    let (url, _serving) = serve(refusing(service.app.clone(), usize::MAX, "3600")).await;
-    let refused = documents(&builder(&url).build().unwrap()).submit(&request("CSR")).await;
-    let error = refused.unwrap_err();
-    assert!(matches!(error, ClientError::GaveUp { attempts: 1, .. }), "{error:?}");
-    let refusal = error.refusal().unwrap();
-    assert_eq!((refusal.status, &refusal.code), (StatusCode::SERVICE_UNAVAILABLE, &None));
-
+    // At once, and at a time that has passed.
+    for retry_after in ["0", "Wed, 21 Oct 2026 07:27:00 GMT"] {
+        let (url, _serving) = serve(refusing(service.app.clone(), 1, retry_after)).await;
+        documents(&builder(&url).build().unwrap()).submit(&request("CSR")).await.unwrap();
+    }
+    // In an hour, for which this client has not the patience.
+    for retry_after in ["3600", "Wed, 21 Oct 2026 08:28:00 GMT"] {
+        let (url, _serving) = serve(refusing(service.app.clone(), usize::MAX, retry_after)).await;
+        let refused = documents(&builder(&url).build().unwrap()).submit(&request("CSR")).await;
+        let error = refused.unwrap_err();
+        assert!(matches!(error, ClientError::GaveUp { attempts: 1, .. }), "{error:?}");
+        let refusal = error.refusal().unwrap();
+        assert_eq!((refusal.status, &refusal.code), (StatusCode::SERVICE_UNAVAILABLE, &None));
+    }
     let (url, _serving) = serve(refusing(service.app.clone(), usize::MAX, "0")).await;
     let client = builder(&url).attempts_max(3).build().unwrap();
     let error = documents(&client).submit(&request("CSR")).await.unwrap_err();
     assert!(matches!(error, ClientError::GaveUp { attempts: 3, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn where_too_many_wait_it_polls() {
+    let service = Service::start_with(|router| router.waiters_max(0)).await;
+    let (waits, looks) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (refused, answered) = (Arc::clone(&waits), Arc::clone(&looks));
+    let release = service.release.clone();
+    let count = move |request: Request, next: Next| {
+        let is_status = request.uri().path().contains("/status/");
+        let is_wait = request.headers().contains_key("prefer");
+        let (refused, answered) = (Arc::clone(&refused), Arc::clone(&answered));
+        let release = release.clone();
+        async move {
+            let mut answer = next.run(request).await;
+            if is_status && is_wait && answer.status() == StatusCode::TOO_MANY_REQUESTS {
+                refused.fetch_add(1, Ordering::SeqCst);
+            } else if is_status && answered.fetch_add(1, Ordering::SeqCst) == 3 {
+                release.send_replace(true);
+            }
+            answer.headers_mut().remove("retry-after");
+            answer
+        }
+    };
+    let (url, _serving) = serve(service.app.clone().layer(middleware::from_fn(count))).await;
+    let documents = documents(&builder(&url).build().unwrap());
+    let id = documents.submit(&request("HELD")).await.unwrap().task_id;
+    assert_eq!(documents.wait(id).await.unwrap().status, Status::Complete);
+    // The first look does not ask to wait; each later one does, and looks again without.
+    let (waits, looks) = (waits.load(Ordering::SeqCst), looks.load(Ordering::SeqCst));
+    assert!(waits >= 3 && looks > waits, "{waits} waits were refused, {looks} looks answered");
 }
 
 #[tokio::test]

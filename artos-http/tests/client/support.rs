@@ -3,23 +3,24 @@
 use std::time::Duration;
 
 use artos_core::{
-    ListQuery, Pipeline, RetryPolicy, Runtime, Stage, StageContext, StageError, StageOptions,
-    StageResult, Task, stage_fn,
+    ListQuery, Pipeline, ResultExt, RetryPolicy, Runtime, Stage, StageContext, StageError,
+    StageOptions, StageResult, Task, stage_fn,
 };
 use artos_http::{
-    Auth, Resource,
+    Auth, Resource, RouterBuilder,
     client::{HttpClient, HttpClientBuilder, RemoteResource, reqwest},
 };
 use artos_store_memory::MemoryStore;
 use axum::{Router, http::header};
 use serde::{Deserialize, Serialize};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 pub(crate) const BASE: &str = "/api/v1/documents";
 pub(crate) const TOKEN: &str = "token-of-acme";
 pub(crate) const NOBODY: &str = "019ab3c4-6f00-7000-8000-000000000001";
 
-/// A task whose stage succeeds, unless the document is `INCOMPLETE`.
+/// A task whose stage succeeds, unless the document is `INCOMPLETE`; `HELD` ones wait until they
+/// are released.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct GenerateDocument {
     pub(crate) document_type: String,
@@ -30,9 +31,15 @@ impl Task for GenerateDocument {
     type Output = String;
 }
 
-async fn generate(_: StageContext, task: GenerateDocument) -> StageResult<String> {
+async fn generate(
+    mut released: watch::Receiver<bool>,
+    task: GenerateDocument,
+) -> StageResult<String> {
     if task.document_type == "INCOMPLETE" {
         return Err(StageError::fatal("Missing required section: Safety Analysis"));
+    }
+    if task.document_type == "HELD" {
+        released.wait_for(|is_released| *is_released).await.fatal()?;
     }
     Ok(format!("a {}", task.document_type))
 }
@@ -41,10 +48,19 @@ async fn generate(_: StageContext, task: GenerateDocument) -> StageResult<String
 pub(crate) struct Service {
     runtime: Runtime,
     pub(crate) app: Router,
+    /// Lets `HELD` documents go on.
+    pub(crate) release: watch::Sender<bool>,
 }
 
 impl Service {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|router| router).await
+    }
+
+    /// Starts a service whose router has more.
+    pub(crate) async fn start_with(more: impl FnOnce(RouterBuilder) -> RouterBuilder) -> Self {
+        let (release, released) = watch::channel(false);
+        let generate = move |_: StageContext, task| generate(released.clone(), task);
         let once = StageOptions { retry: RetryPolicy::never(), ..StageOptions::default() };
         let runtime = Runtime::builder(MemoryStore::default())
             .register(Pipeline::new("generate", stage_fn(generate).with(once)))
@@ -58,8 +74,8 @@ impl Service {
         );
         let auth = Auth::tokens([("acme", TOKEN)]);
         let router = artos_http::router(runtime.client(), auth).monitor(runtime.monitor());
-        let app = router.resource(documents).build().unwrap();
-        Self { runtime, app }
+        let app = more(router.resource(documents)).build().unwrap();
+        Self { runtime, app, release }
     }
 
     /// Counts the tasks in the store.
