@@ -6,12 +6,16 @@
 
 #![expect(clippy::panic, reason = "a test speaks by panicking")]
 
-use artos_core::model::TaskId;
+use artos_core::{
+    Timestamp, machine,
+    model::{NewTask, TaskId},
+};
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{
     block::{Packer, Rows},
-    codec,
+    codec::{self, Kept, Stored},
     envelope::{self, CONTENT_BYTES_MAX, Sort},
     head::Head,
 };
@@ -21,6 +25,15 @@ const ID: TaskId = TaskId::from_uuid(Uuid::nil());
 /// Says that something was not the same again.
 fn differs(what: &str) -> ! {
     panic!("{what} is another one after it was written and read again")
+}
+
+/// Writes a task that waits, as it is on a disk: what [`task`] reads.
+#[must_use]
+pub fn waiting(input: &'static [u8]) -> Vec<u8> {
+    let task = NewTask::new(ID, "document.generate", "default", input);
+    let record = machine::insert(&task, Timestamp::from_micros(1_000_000_000));
+    let input = Kept::Inline(Bytes::from_static(input));
+    codec::encode(0, &Stored { record, input, result: None, generation: 0 }).split_off(1)
 }
 
 /// Reads bytes as a task, with its lease, its checkpoint and where its payloads are.

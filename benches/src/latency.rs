@@ -29,7 +29,11 @@ impl Stage for Tell {
 /// Submits one task after another, each when the one before is done; `load` others are submitted
 /// each second meanwhile.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-pub(crate) async fn measure(choice: StoreChoice, tasks: u64, load: u64) -> anyhow::Result<()> {
+pub(crate) async fn measure(
+    choice: StoreChoice,
+    tasks: u64,
+    load: u64,
+) -> anyhow::Result<Vec<(String, f64)>> {
     let Opened { store, place: _place } = choice.open().await?;
     let (tell, mut told) = mpsc::unbounded_channel();
     let runtime = Runtime::builder(store)
@@ -82,6 +86,7 @@ pub(crate) async fn measure(choice: StoreChoice, tasks: u64, load: u64) -> anyho
         failed = pressing => return failed,
     };
     let loaded = if load == 0 { String::from("idle") } else { format!("{load} tasks/s") };
+    let mut found = Vec::new();
     for (what, mut times) in measured {
         times.sort_unstable();
         let at = |part: f64| {
@@ -89,12 +94,14 @@ pub(crate) async fn measure(choice: StoreChoice, tasks: u64, load: u64) -> anyho
             times.get(at.min(times.len().saturating_sub(1))).copied().unwrap_or_default()
         };
         for (name, part) in [("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0)] {
-            let what = format!("latency, {choice}, {loaded}: submit to {what}, {name}");
-            FIGURES.note(&what, at(part).as_secs_f64() * 1e6, "us");
+            let long = format!("latency, {choice}, {loaded}: submit to {what}, {name}");
+            let micros = at(part).as_secs_f64() * 1e6;
+            FIGURES.note(&long, micros, "us");
+            found.push((format!("{}_{name}_us", what.replace(' ', "_")), micros));
         }
     }
     runtime.shutdown(Duration::from_secs(5)).await?;
-    Ok(())
+    Ok(found)
 }
 
 /// Numbers of tasks that only make a load start here.

@@ -1,6 +1,9 @@
 //! No-op tasks through the whole runtime.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::ensure;
 use artos_core::{
@@ -10,6 +13,7 @@ use artos_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    counting::Counting,
     report::{Stopwatch, bar, cpu_time},
     stores::{AnyStore, Opened, StoreChoice},
 };
@@ -203,25 +207,29 @@ pub(crate) async fn submit_batches(
     Ok(handles)
 }
 
-pub(crate) async fn idle(choice: StoreChoice, seconds: u64) -> anyhow::Result<()> {
+/// Lets a runtime do nothing; percent of a core, and calls of the store each second.
+pub(crate) async fn idle(choice: StoreChoice, seconds: u64) -> anyhow::Result<(f64, f64)> {
     let Opened { store, place: _place } = choice.open().await?;
-    let runtime = runtime(store, 256, 1).start().await?;
+    let counted = Arc::new(Counting::new(store));
+    let runtime = runtime(Arc::<Counting>::clone(&counted), 256, 1).start().await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let before = cpu_time()?;
+    let (before, calls) = (cpu_time()?, counted.calls());
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     let used = cpu_time()?.saturating_sub(before);
+    let calls = counted.calls() - calls;
     #[expect(clippy::cast_precision_loss, reason = "seconds stay far below 2^52")]
-    let percent = used.as_secs_f64() / seconds as f64 * 100.0;
+    let (percent, each) =
+        (used.as_secs_f64() / seconds as f64 * 100.0, calls as f64 / seconds as f64);
     println!(
-        "idle runtime, {choice}: {used:?} of processor in {seconds} s = {percent:.3} % of a core"
+        "idle runtime, {choice}: {used:?} of processor in {seconds} s = {percent:.3} % of a core; \
+         {each:.2} calls of the store each second"
     );
     runtime.shutdown(Duration::from_secs(5)).await?;
-    Ok(())
+    Ok((percent, each))
 }
 
 /// A finished task in a store, for reading its status over and over.
-pub(crate) async fn finished_task() -> anyhow::Result<(Client, artos_core::TaskId)> {
-    let Opened { store, place: _place } = StoreChoice::Memory.open().await?;
+pub(crate) async fn finished_task(store: AnyStore) -> anyhow::Result<(Client, artos_core::TaskId)> {
     let runtime = runtime(store.clone(), 4, 1).start().await?;
     let task = runtime.client().submit(Noop::new(1)).tenant("org").await?;
     task.wait().await?;

@@ -1,12 +1,15 @@
 //! Load programs: what a user gets with the defaults, measured, with end states read back.
 
 mod ceiling;
+mod counting;
 mod flood;
 mod http;
 mod latency;
 mod load;
+mod one;
 mod plot;
 mod postgres;
+mod record;
 mod report;
 mod scale;
 mod stores;
@@ -183,7 +186,22 @@ enum Command {
         #[arg(long, default_value_t = 400)]
         bytes: usize,
     },
-    /// Compares the status endpoint with a bare axum route, through wrk.
+    /// Runs artos, its ceilings and its peers in turns, each in a process of its own, and says how
+    /// artos stands to the bars it is held to.
+    Record(record::Options),
+    /// One of the measurements of `record`.
+    #[command(hide = true)]
+    One {
+        /// What to measure.
+        what: one::What,
+        /// How many tasks.
+        tasks: u64,
+        /// How many run at a time.
+        slots: usize,
+        /// The address of an empty database, for Postgres.
+        place: Option<String>,
+    },
+    /// Compares the status endpoint with a bare axum route.
     Http {
         /// Seconds for each run; the two routes take turns.
         #[arg(long, default_value_t = 5)]
@@ -254,7 +272,7 @@ async fn run(store: StoreChoice, command: Command, svg: Option<&Path>) -> anyhow
         Command::VersusMemory { tasks, turns, slots, stages } => {
             versus::memory(tasks, turns, slots, stages).await
         }
-        Command::Latency { tasks, load } => latency::measure(store, tasks, load).await,
+        Command::Latency { tasks, load } => latency::measure(store, tasks, load).await.map(|_| ()),
         Command::Pipeline => sweep::pipelines(store, svg).await,
         Command::Queued { sizes } => sweep::backlog(store, &sizes, svg).await,
         Command::Scale { runtimes, tasks } => sweep::scale(store, runtimes, tasks, svg).await,
@@ -263,16 +281,21 @@ async fn run(store: StoreChoice, command: Command, svg: Option<&Path>) -> anyhow
             load::submit(store, load).await.map(|_| ())
         }
         Command::VersusSled { tasks, turns, slots } => versus::sled(tasks, turns, slots).await,
-
-        Command::Idle { seconds } => load::idle(store, seconds).await,
+        Command::Record(options) => record::run(options).await,
+        Command::One { what, tasks, slots, place } => {
+            one::run(what, store, tasks, slots, place).await
+        }
+        Command::Idle { seconds } => load::idle(store, seconds).await.map(|_| ()),
         Command::Backlog { tasks } => scale::fill_and_open(tasks, false),
         Command::Finished { tasks } => scale::fill_and_open(tasks, true),
         Command::Steady { seconds, keep, rate } => scale::steady(seconds, keep, rate).await,
         Command::Fill { path, tasks, ended } => scale::fill(&path, tasks, ended).await,
         Command::Reopen { path, run } => scale::open(&path, run).await,
-        Command::Ceiling { tasks, group, bytes } => ceiling::sled(tasks, group, bytes).map(|_| ()),
+        Command::Ceiling { tasks, group, bytes } => {
+            ceiling::sled(tasks, group, bytes, 2).map(|_| ())
+        }
         Command::Http { seconds, turns, connections } => {
-            http::compare(seconds, turns, connections).await
+            http::compare(store, seconds, turns, connections).await.map(|_| ())
         }
         Command::Postgres(command) => postgres::run(command, svg).await,
         Command::Waiters { polls, streams } => waiters::measure(polls, streams).await,

@@ -107,17 +107,21 @@ impl Figures {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(figure);
     }
 
-    /// Writes everything that was found, with the machine it was found on.
-    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let figures = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let all = json!({
+    /// What this run took, and the machine it ran on.
+    pub(crate) fn run(&self) -> anyhow::Result<Value> {
+        Ok(json!({
             "artos": env!("CARGO_PKG_VERSION"),
             "machine": machine()?,
             "peak_memory_mib": peak_memory_mib()?,
             "processor_seconds": cpu_time()?.as_secs_f64(),
             "bytes_written": bytes_written()?,
-            "figures": figures,
-        });
+            "figures": *self.0.lock().unwrap_or_else(PoisonError::into_inner),
+        }))
+    }
+
+    /// Writes everything that was found, with the machine it was found on.
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let all = self.run()?;
         std::fs::write(path, serde_json::to_vec_pretty(&all)?)?;
         Ok(())
     }
@@ -129,7 +133,7 @@ pub(crate) fn short(value: f64) -> String {
 }
 
 /// The processor, the number of them, and the kernel.
-fn machine() -> anyhow::Result<String> {
+pub(crate) fn machine() -> anyhow::Result<String> {
     let cpu = std::fs::read_to_string("/proc/cpuinfo")?;
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let cores = std::thread::available_parallelism()?;

@@ -1,6 +1,10 @@
 //! Which store a load runs on.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use artos_core::store::TaskStore;
 use artos_store_memory::MemoryStore;
@@ -10,6 +14,14 @@ use artos_test_postgres::Server;
 use tempfile::TempDir;
 
 pub(crate) type AnyStore = Arc<dyn TaskStore>;
+
+/// The database to use instead of a server of one's own; empty when it is first opened.
+static DATABASE: OnceLock<String> = OnceLock::new();
+
+/// Makes the Postgres store use a database of a server that somebody else started.
+pub(crate) fn use_database(url: String) {
+    let _ = DATABASE.set(url);
+}
 
 /// A store to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -34,7 +46,8 @@ pub(crate) struct Opened {
 
 /// Where a store is; it goes when this does.
 pub(crate) enum Place {
-    Memory,
+    /// Nowhere, or where somebody else looks after it.
+    Elsewhere,
     Folder {
         /// Kept for its end.
         _folder: TempDir,
@@ -51,9 +64,13 @@ impl StoreChoice {
         let durability = match self {
             Self::Memory => {
                 let store = Arc::new(MemoryStore::default());
-                return Ok(Opened { store, place: Place::Memory });
+                return Ok(Opened { store, place: Place::Elsewhere });
             }
             Self::Postgres => {
+                if let Some(url) = DATABASE.get() {
+                    let store = Arc::new(PostgresStore::connect(url).await?);
+                    return Ok(Opened { store, place: Place::Elsewhere });
+                }
                 let server = Server::start(artos_test_postgres::Durability::Power)?;
                 let store = Arc::new(PostgresStore::connect(server.url()).await?);
                 return Ok(Opened { store, place: Place::Server { _server: Box::new(server) } });

@@ -1,6 +1,9 @@
 //! What changes with the number of stages, the size of payloads, of the backlog, and of the fleet.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use artos_core::{
     Client, Pipeline, Queue, Runtime, StageContext, StageResult, Task, TaskHandle, stage_fn,
@@ -44,23 +47,34 @@ const PIPELINES: [(usize, usize, u64); 9] = [
 pub(crate) async fn pipelines(choice: StoreChoice, svg: Option<&Path>) -> anyhow::Result<()> {
     let mut plot = Plot::new("Stages per second", "stages of a task", "stages/s");
     for (stages, bytes, tasks) in PIPELINES {
-        let Opened { store, place: _place } = choice.open().await?;
-        let client = Client::new(store.clone());
-        let text = "x".repeat(bytes);
-        for _ in 0..tasks.div_ceil(100) {
-            let batch = (0..tasks.min(100)).map(|_| Carry(text.clone()));
-            client.submit_many(batch).await?;
-        }
-        let watch = Stopwatch::start()?;
-        let runtime = carrying(store, stages)?.start().await?;
-        let tasks = tasks.div_ceil(100) * tasks.min(100);
-        all_completed(&client, tasks).await?;
-        let what = format!("pipeline, {choice}, {stages} stages, payloads of {bytes} bytes: tasks");
-        let rate = watch.rate(&what, tasks)?;
+        let rate = pipeline(choice, stages, bytes, tasks).await?;
         plot.point(&format!("{bytes} bytes"), stages as f64, rate * stages as f64);
-        runtime.shutdown(Duration::from_secs(5)).await?;
     }
     plot.write(svg)
+}
+
+/// Runs tasks of so many stages, each with a payload of so many bytes; tasks per second.
+pub(crate) async fn pipeline(
+    choice: StoreChoice,
+    stages: usize,
+    bytes: usize,
+    tasks: u64,
+) -> anyhow::Result<f64> {
+    let Opened { store, place: _place } = choice.open().await?;
+    let client = Client::new(store.clone());
+    let text = "x".repeat(bytes);
+    for _ in 0..tasks.div_ceil(100) {
+        let batch = (0..tasks.min(100)).map(|_| Carry(text.clone()));
+        client.submit_many(batch).await?;
+    }
+    let watch = Stopwatch::start()?;
+    let runtime = carrying(store, stages)?.start().await?;
+    let tasks = tasks.div_ceil(100) * tasks.min(100);
+    all_completed(&client, tasks).await?;
+    let what = format!("pipeline, {choice}, {stages} stages, payloads of {bytes} bytes: tasks");
+    let rate = watch.rate(&what, tasks)?;
+    runtime.shutdown(Duration::from_secs(5)).await?;
+    Ok(rate)
 }
 
 fn carrying(store: AnyStore, stages: usize) -> anyhow::Result<artos_core::RuntimeBuilder> {
@@ -81,37 +95,63 @@ pub(crate) async fn backlog(
 ) -> anyhow::Result<()> {
     let mut plot = Plot::new("Tasks per second by backlog", "tasks queued", "tasks/s");
     for &size in sizes {
-        let Opened { store, place: _place } = choice.open().await?;
-        let client = Client::new(store.clone());
-        let before = memory_bytes()?;
-        let filled = fill(&client, size).await?;
-        let each = memory_bytes()?.saturating_sub(before) as f64 / size as f64;
-        FIGURES.note(&format!("backlog of {size}, {choice}: memory"), each, "bytes per task");
-        let tasks = size.min(RUN_OF_BACKLOG);
-        let watch = Stopwatch::start()?;
-        let runtime = load::runtime(store, 256, 1).start().await?;
-        load::completed_at_least(&client, tasks).await?;
-        let rate = watch.rate(&format!("backlog of {size}, {choice}: the first {tasks}"), tasks)?;
-        drop(runtime);
-        let watch = Stopwatch::start()?;
-        for task in &filled {
-            task.record().await?;
-        }
-        watch.rate(&format!("backlog of {size}, {choice}: status reads"), filled.len() as u64)?;
-        plot.point(&choice.to_string(), size as f64, rate);
+        let behind = behind(choice, size).await?;
+        plot.point(&choice.to_string(), size as f64, behind.rate);
     }
     plot.write(svg)
 }
 
+/// What was measured with a backlog.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Behind {
+    /// Bytes of memory that each queued task takes.
+    pub(crate) each: f64,
+    /// Tasks finished per second, of the first.
+    pub(crate) rate: f64,
+    /// The 99th percentile of reading a status, in microseconds.
+    pub(crate) read: f64,
+}
+
+/// Reads some states of a backlog, and runs its first tasks.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+pub(crate) async fn behind(choice: StoreChoice, size: u64) -> anyhow::Result<Behind> {
+    let Opened { store, place: _place } = choice.open().await?;
+    let client = Client::new(store.clone());
+    let before = memory_bytes()?;
+    let filled = fill(&client, size).await?;
+    let each = memory_bytes()?.saturating_sub(before) as f64 / size as f64;
+    FIGURES.note(&format!("backlog of {size}, {choice}: memory"), each, "bytes per task");
+    let mut reads = Vec::new();
+    for task in filled.iter().cycle().take(READS) {
+        let started = Instant::now();
+        task.record().await?;
+        reads.push(started.elapsed().as_secs_f64() * 1e6);
+    }
+    reads.sort_unstable_by(f64::total_cmp);
+    let read = reads.get(READS * 99 / 100).copied().unwrap_or(f64::NAN);
+    FIGURES.note(&format!("backlog of {size}, {choice}: status reads, p99"), read, "us");
+    let tasks = size.min(RUN_OF_BACKLOG);
+    let watch = Stopwatch::start()?;
+    let runtime = load::runtime(store, 256, 1).start().await?;
+    load::completed_at_least(&client, tasks).await?;
+    let rate = watch.rate(&format!("backlog of {size}, {choice}: the first {tasks}"), tasks)?;
+    drop(runtime);
+    Ok(Behind { each, rate, read })
+}
+
+/// How many states are read.
+const READS: usize = 2_000;
+
 /// How many tasks of a backlog are run.
 const RUN_OF_BACKLOG: u64 = 10_000;
 
-/// Queues tasks; returns a thousandth of them, and at least one.
+/// Queues tasks; returns a thousand of them, from all over.
 async fn fill(client: &Client, size: u64) -> anyhow::Result<Vec<TaskHandle<Noop>>> {
     let bar = bar("queued", size);
     let mut kept = Vec::new();
-    for start in (0..size).step_by(1_000) {
-        let end = (start + 1_000).min(size);
+    let step = (size / 1_000).max(1);
+    for start in (0..size).step_by(usize::try_from(step)?) {
+        let end = (start + step).min(size);
         kept.extend(submit_batches(client, start..end, 500).await?.pop());
         bar.set_position(end);
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Bytes that a no-op task of this benchmark takes in the store, once it is completed.
-const TASK_BYTES: usize = 400;
+pub(crate) const TASK_BYTES: usize = 400;
 
 /// The sled store beside raw sled: the same bytes, groups and syncs.
 pub(crate) async fn sled(tasks: u64, turns: usize, slots: usize) -> anyhow::Result<()> {
@@ -20,7 +20,7 @@ pub(crate) async fn sled(tasks: u64, turns: usize, slots: usize) -> anyhow::Resu
     for _ in 0..turns {
         let whole = Submitting { tasks, callers: 64, batch: 100, slots };
         let rates = load::submit(StoreChoice::Sled, whole).await?;
-        let ceiling = ceiling::sled(tasks, 256, TASK_BYTES)?;
+        let ceiling = ceiling::sled(tasks, 256, TASK_BYTES, 2)?;
         let single = Submitting { tasks: tasks / 4, callers: 256, batch: 1, slots };
         acknowledged.push(load::submit(StoreChoice::Sled, single).await?.acknowledged);
         ratios.push(rates.completed / ceiling);

@@ -3,4 +3,4 @@
 pub(crate) mod memory;
 mod sled;
 
-pub(crate) use sled::sled;
+pub(crate) use sled::{sled, sled_one_by_one};

@@ -109,8 +109,13 @@ fn server() -> anyhow::Result<Server> {
     Ok(Server::start(Durability::Power)?)
 }
 
+/// Claims and ends tasks by bare SQL; how many each second.
+pub(crate) fn bare_work(server: &Server, url: &str, tasks: u64) -> anyhow::Result<f64> {
+    bare::work(server, url, tasks)
+}
+
 /// Makes an empty database on a server.
-fn database(server: &Server, name: &str) -> anyhow::Result<String> {
+pub(crate) fn database(server: &Server, name: &str) -> anyhow::Result<String> {
     psql(server, &server.url(), &format!("CREATE DATABASE {name}"))?;
     let url = server.url();
     let (server, _) = url.rsplit_once('/').context("the server has no address")?;
@@ -122,7 +127,7 @@ async fn connect(url: &str) -> anyhow::Result<AnyStore> {
 }
 
 /// Runs statements, each a transaction of its own, and returns what they say.
-fn psql(server: &Server, url: &str, sql: &str) -> anyhow::Result<String> {
+pub(crate) fn psql(server: &Server, url: &str, sql: &str) -> anyhow::Result<String> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("statements.sql");
     std::fs::write(&file, sql)?;

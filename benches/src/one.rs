@@ -1,0 +1,145 @@
+//! One measurement, with one line of JSON as its end: what `record` runs in a process of its own,
+//! and what the programs in `benches/peers` do with other job runtimes.
+
+use anyhow::ensure;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    ceiling, http, latency,
+    load::{self, Submitting},
+    report::{FIGURES, median},
+    stores::{self, StoreChoice},
+    sweep,
+    versus::{self, By, TASK_BYTES},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum What {
+    /// No-ops that wait already.
+    BurnDown,
+    /// Five stages of no-ops that wait already.
+    Pipeline,
+    /// One task after another on an idle runtime.
+    Latency,
+    /// Submitted by 64 callers in batches, and run at the same time.
+    Submit,
+    /// A queue by hand in memory: one stage.
+    ByHand,
+    /// A queue by hand in memory: five stages.
+    ByHandPipeline,
+    /// Raw sled: an insert and an overwrite for each task.
+    Raw,
+    /// Raw sled: a write for each of five stages.
+    RawPipeline,
+    /// Raw sled: one insert after another.
+    RawSingle,
+    /// The status endpoint, and a bare route.
+    HttpStatus,
+    /// The endpoint that accepts tasks, and direct calls.
+    HttpPost,
+    /// The first tasks of a backlog.
+    Backlog,
+    /// Nothing, for ten seconds.
+    Idle,
+    /// Tasks of one stage with payloads of 100 bytes.
+    OneStage,
+    /// Tasks of a hundred stages with payloads of 100 bytes.
+    HundredStages,
+}
+
+/// Measures, and prints the line; `place` is the address of an empty database, for Postgres.
+pub(crate) async fn run(
+    what: What,
+    store: StoreChoice,
+    tasks: u64,
+    slots: usize,
+    place: Option<String>,
+) -> anyhow::Result<()> {
+    ensure!(tasks > 0, "found no tasks to measure");
+    if let Some(place) = place {
+        stores::use_database(place);
+    }
+    let (stages, figures) = match what {
+        What::BurnDown => (1, rate(load::burn_down(store, tasks, slots, 1).await?)),
+        What::Pipeline => (5, rate(load::burn_down(store, tasks, slots, 5).await?)),
+        What::Latency => (1, latency::measure(store, tasks, 0).await?),
+        What::Submit => {
+            let load = Submitting { tasks, callers: 64, batch: 100, slots };
+            (1, rate(load::submit(store, load).await?.completed))
+        }
+        What::ByHand => (1, rate(versus::hand_written(tasks, slots, 1, By::Pool).await?)),
+        What::ByHandPipeline => (5, rate(versus::hand_written(tasks, slots, 5, By::Pool).await?)),
+        What::Raw => (1, rate(ceiling::sled(tasks, GROUP, TASK_BYTES, 2)?)),
+        What::RawPipeline => (5, rate(ceiling::sled(tasks, GROUP, TASK_BYTES, 5)?)),
+        What::RawSingle => {
+            let took = ceiling::sled_one_by_one(tasks, TASK_BYTES)?;
+            (1, vec![(String::from("acknowledged_p50_us"), median(&took))])
+        }
+        What::HttpStatus => {
+            let (bare, status) = http::compare(store, SECONDS, 1, CONNECTIONS).await?;
+            (1, named([("bare", bare), ("rate", status)]))
+        }
+        What::HttpPost => {
+            let (direct, posted) = http::accept(store, SECONDS, CONNECTIONS).await?;
+            (1, named([("direct", direct), ("rate", posted)]))
+        }
+        What::Backlog => {
+            let behind = sweep::behind(store, tasks).await?;
+            let figures =
+                [("bytes_each", behind.each), ("rate", behind.rate), ("read_p99_us", behind.read)];
+            (1, named(figures))
+        }
+        What::Idle => {
+            let (percent, calls) = load::idle(store, 10).await?;
+            (1, named([("percent", percent), ("calls", calls)]))
+        }
+        What::OneStage => (1, rate(sweep::pipeline(store, 1, 100, tasks).await?)),
+        What::HundredStages => (100, rate(sweep::pipeline(store, 100, 100, tasks).await?)),
+    };
+    let mut line: Map<String, Value> =
+        figures.into_iter().map(|(name, value)| (name, json!(value))).collect();
+    line.insert("peer".into(), json!(name(what)));
+    line.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
+    line.insert("durability".into(), json!(durability(what, store)));
+    line.insert("settings".into(), json!("defaults"));
+    line.insert("stages".into(), json!(stages));
+    line.insert("tasks".into(), json!(tasks));
+    line.insert("slots".into(), json!(slots));
+    // Each of the measurements fails where a state that it read back is not the one expected.
+    line.insert("verified".into(), json!(tasks));
+    line.insert("bench".into(), FIGURES.run()?);
+    println!("{}", Value::Object(line));
+    Ok(())
+}
+
+/// Writes that are flushed and synced together, as the sled store's commits are under load.
+const GROUP: usize = 256;
+const CONNECTIONS: u32 = 64;
+const SECONDS: u64 = 3;
+
+fn rate(rate: f64) -> Vec<(String, f64)> {
+    named([("rate", rate)])
+}
+
+fn named<const N: usize>(figures: [(&str, f64); N]) -> Vec<(String, f64)> {
+    figures.into_iter().map(|(name, value)| (String::from(name), value)).collect()
+}
+
+const fn name(what: What) -> &'static str {
+    match what {
+        What::ByHand | What::ByHandPipeline => "channel and map by hand",
+        What::Raw | What::RawPipeline | What::RawSingle => "raw sled",
+        _ => "artos",
+    }
+}
+
+const fn durability(what: What, store: StoreChoice) -> &'static str {
+    match (what, store) {
+        (What::ByHand | What::ByHandPipeline, _) | (_, StoreChoice::Memory) => "none",
+        (What::Raw | What::RawPipeline | What::RawSingle, _) | (_, StoreChoice::Sled) => {
+            "each group of commits synced: outlives power cuts"
+        }
+        (_, StoreChoice::SledProcess) => "outlives the process, not a power cut",
+        (_, StoreChoice::Postgres) => "the server's: each commit synced",
+    }
+}
