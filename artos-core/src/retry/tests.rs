@@ -142,6 +142,18 @@ fn a_backoff_is_capped_at_an_hour_or_where_it_starts() {
 }
 
 #[test]
+fn a_backoff_grows_by_its_factor_and_jitter_takes_a_share_of_it() {
+    let policy = RetryPolicy::exponential(MINUTE / 4);
+    let exact = policy.clone().without_jitter();
+    assert_eq!([1, 2, 3].map(|n| exact.delay(n, 0.0)), [1, 2, 4].map(|n| MINUTE / 4 * n));
+    assert_eq!(
+        [0.0, 0.5, 1.0].map(|draw| policy.delay(3, draw)),
+        [0, 1, 2].map(|n| MINUTE / 2 * n)
+    );
+    assert_eq!(exact.factor(3.0).delay(3, 0.0), MINUTE / 4 * 9);
+}
+
+#[test]
 fn a_custom_backoff_is_asked_for_each_attempt() {
     let policy = RetryPolicy::custom(|attempt| MINUTE * attempt);
     assert_eq!([1, 2, 7].map(|attempt| policy.delay(attempt, 0.5)), [1, 2, 7].map(|n| MINUTE * n));

@@ -21,6 +21,7 @@ async fn judge(cx: StageContext, Count(number): Count) -> StageResult<u64> {
     match number {
         13 if cx.attempt() < 3 => Err("not yet".parse::<u64>().unwrap_err())?,
         7 => Err(StageError::cancelled()),
+        8 => std::future::pending().await,
         _ if number % 2 == 0 => Ok(number),
         _ => Err(StageError::fatal("odd")),
     }
@@ -51,6 +52,13 @@ async fn each_end_is_told_once_and_nothing_else_is() {
         let _ = task.wait().await;
         assert_eq!(told.recv().await.unwrap(), expected);
     }
+    // This one ignores its cancel until it is dropped.
+    let task = runtime.client().submit(Count(8)).await.unwrap();
+    while task.record().await.unwrap().state != TaskState::Running {
+        tokio::time::sleep(SECOND).await;
+    }
+    task.cancel().await.unwrap();
+    assert_eq!(told.recv().await.unwrap(), "cancelled 1");
     tokio::time::sleep(60 * SECOND).await;
     assert!(told.try_recv().is_err(), "an end was told twice");
 }

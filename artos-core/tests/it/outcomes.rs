@@ -122,3 +122,15 @@ async fn an_output_that_does_not_encode_fails_visibly() {
     assert_eq!((cause, stage.as_str()), (FailureCause::Unstorable, "odd"));
     assert!(message.starts_with("the output of stage `odd` does not encode"), "{message}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_output_beyond_the_limit_fails_visibly() {
+    let large = |_: StageContext, _: Count| async { Ok("x".repeat(64 * 1024 * 1024 - 1)) };
+    let pipeline = Pipeline::new("large", stage_fn(large))
+        .then("never", stage_fn(|_, _: String| async { Ok(0) }));
+    let runtime = runtime(store()).register(pipeline).start().await.unwrap();
+    let task = runtime.client().submit(Count(1)).await.unwrap();
+    let (cause, stage, message) = parts(task.wait().await.unwrap_err());
+    assert_eq!((cause, stage.as_str()), (FailureCause::Unstorable, "large"));
+    assert!(message.contains("67108865") && message.contains("67108864"), "{message}");
+}
