@@ -100,7 +100,10 @@ impl Checker {
     /// Takes in that a settlement was refused.
     pub(super) fn stale(&mut self, step: &Step) {
         let (id, epoch, outcome) = (step.task, step.epoch, step.outcome);
-        for follow_up in &step.follow_ups {
+        // A store that sends a settlement again, because it heard nothing, may find the task gone
+        // that it had ended the first time.
+        let may_be_gone = self.tasks.get(&id).is_none_or(|task| self.may_be_pruned(task));
+        for follow_up in step.follow_ups.iter().filter(|_| !may_be_gone) {
             if let Some(history) = self.tasks.get_mut(follow_up) {
                 history.follow_up.1 += 1;
             }
