@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 
 use crate::{
-    connections::Connections,
+    connections::{Connections, was_cut_off},
     fault::{Remedy, remedy, store_error},
 };
 
@@ -70,13 +70,12 @@ impl Calls {
                 }
             };
             match error {
-                // Nothing was asked yet, and the server may just be coming back.
+                // Nothing was asked yet, and the server may just be coming back; connections are
+                // made at a pace.
                 Failed::WhileConnecting(error)
-                    if was_cut_off(&error) && Instant::now() + pause < deadline =>
+                    if was_cut_off(&error) && Instant::now() < deadline =>
                 {
                     tries -= 1;
-                    tokio::time::sleep(pause.mul_f64(self.random.fraction())).await;
-                    pause = (pause * 2).min(PAUSE_MAX);
                 }
                 Failed::WhileConnecting(error) => return Err(store_error(error)),
                 Failed::Running(error) => match remedy(&error) {
@@ -92,7 +91,8 @@ impl Calls {
     }
 
     async fn attempt<O: Operation>(&self, operation: &mut O) -> Result<O::Answer, Failed> {
-        let mut held = self.connections.take().await.map_err(Failed::WhileConnecting)?;
+        let mut held =
+            self.connections.take(&self.random).await.map_err(Failed::WhileConnecting)?;
         let Some(connection) = &mut held.connection else {
             return Err(Failed::WhileConnecting(sqlx::Error::PoolClosed));
         };
@@ -106,12 +106,6 @@ impl Calls {
         }
         answer.map_err(Failed::Running)
     }
-}
-
-/// Returns whether a connection broke off while it was made. The pool tries again by itself where
-/// that is an error of the network, but a server that hangs up looks like one of the protocol.
-const fn was_cut_off(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
 }
 
 enum Failed {

@@ -10,11 +10,14 @@ use std::{
     time::Duration,
 };
 
+use artos_core::Random;
 use sqlx::{PgPool, Postgres, pool::PoolConnection, postgres::PgPoolOptions};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::Instant,
 };
+
+use crate::pace::Pace;
 
 /// The connections of a store.
 #[derive(Debug)]
@@ -22,6 +25,7 @@ pub(crate) struct Connections {
     pub(crate) pool: PgPool,
     /// None if the pool is somebody else's, who wants back what is not in use.
     resting: Option<Resting>,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -44,18 +48,20 @@ impl Connections {
     pub(crate) fn own(pool: PgPool) -> Self {
         let max = usize::try_from(pool.options().get_max_connections()).unwrap_or(usize::MAX);
         let permits = Semaphore::new(max.min(Semaphore::MAX_PERMITS));
-        Self { pool, resting: Some(Resting { permits, connections: Mutex::default() }) }
+        let resting = Resting { permits, connections: Mutex::default() };
+        Self { pool, resting: Some(resting), pace: Pace::default() }
     }
 
     /// Takes connections from somebody else's pool, and gives each back after its call.
-    pub(crate) const fn of(pool: PgPool) -> Self {
-        Self { pool, resting: None }
+    pub(crate) fn of(pool: PgPool) -> Self {
+        Self { pool, resting: None, pace: Pace::default() }
     }
 
-    /// Takes a connection, the warmest there is.
-    pub(crate) async fn take(&self) -> Result<Held<'_>, sqlx::Error> {
+    /// Takes a connection, the warmest there is. Where one has to be made and that fails, the next
+    /// attempts are made in turns; `random` draws the pauses in between.
+    pub(crate) async fn take(&self, random: &Random) -> Result<Held<'_>, sqlx::Error> {
         let Some(resting) = &self.resting else {
-            let connection = self.pool.acquire().await?;
+            let connection = self.make(random).await?;
             return Ok(Held { connection: Some(connection), home: None });
         };
         // It is closed by nobody.
@@ -63,10 +69,22 @@ impl Connections {
         let rested = resting.pop(self.pool.options());
         let (connection, made) = match rested {
             Some(rested) => (rested.connection, rested.made),
-            None => (self.pool.acquire().await?, Instant::now()),
+            None => (self.make(random).await?, Instant::now()),
         };
         let home = Home { connections: self, resting, made, _permit: permit };
         Ok(Held { connection: Some(connection), home: Some(home) })
+    }
+
+    async fn make(&self, random: &Random) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        self.pace.turn(random).await;
+        let made = self.pool.acquire().await;
+        match &made {
+            Ok(_) => self.pace.succeeded(),
+            Err(error) if was_cut_off(error) => self.pace.failed(random),
+            // The pool is busy, or something else that no pause mends.
+            Err(_) => {}
+        }
+        made
     }
 }
 
@@ -172,4 +190,10 @@ impl Drop for Held<'_> {
             drop(connection.detach());
         }
     }
+}
+
+/// Returns whether a connection broke off while it was made. The pool tries again by itself where
+/// the server refuses it, but one that hangs up looks like an error of the network or the protocol.
+pub(crate) const fn was_cut_off(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
 }

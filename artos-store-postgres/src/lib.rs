@@ -26,6 +26,7 @@ mod hints;
 pub mod migrations;
 mod numbers;
 mod operations;
+mod pace;
 #[cfg(test)]
 mod plans;
 mod record;
