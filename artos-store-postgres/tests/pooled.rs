@@ -7,17 +7,15 @@ mod fixture;
 use std::{sync::Arc, time::Duration};
 
 use artos_core::{
-    Client, ListQuery, Pipeline, Runtime, StageContext, StageResult, Submission, Task, Timestamp,
-    stage_fn,
-    store::{Part, TaskStore},
+    Client, ListQuery, Runtime, Submission,
+    store::{Part, TaskStore as _},
 };
-use artos_store_conformance::{Harness, HarnessFactory, cases};
+use artos_store_conformance::{HarnessFactory, cases};
 use artos_store_postgres::PostgresStore;
 use artos_test_postgres::Pooler;
-use async_trait::async_trait;
 use sqlx::Connection as _;
 
-use fixture::Schema;
+use fixture::{Double, Node, Schema, pipeline};
 
 /// Fewer than callers, so that sessions go from hand to hand.
 const SESSIONS: u32 = 2;
@@ -38,30 +36,6 @@ async fn connect(pooler: &Pooler, schema: &Schema) -> PostgresStore {
     builder.behind_transaction_pooling().connect().await.unwrap()
 }
 
-struct Pooled {
-    store: Arc<PostgresStore>,
-    schema: Schema,
-}
-
-#[async_trait]
-impl Harness for Pooled {
-    fn store(&self) -> Arc<dyn TaskStore> {
-        Arc::<PostgresStore>::clone(&self.store)
-    }
-
-    async fn advance(&self, by: Duration) {
-        self.schema.advance(by).await;
-    }
-
-    async fn set_back(&self, by: Duration) {
-        self.schema.set_back(by).await;
-    }
-
-    fn frozen_time(&self) -> Option<Timestamp> {
-        None
-    }
-}
-
 #[test]
 fn the_core_of_the_contract_is_kept() {
     let pooler = pooler();
@@ -69,8 +43,8 @@ fn the_core_of_the_contract_is_kept() {
         let pooler = Arc::clone(&pooler);
         async move {
             let schema = Schema::new();
-            let store = Arc::new(connect(&pooler, &schema).await);
-            Pooled { store, schema }
+            let store = connect(&pooler, &schema).await;
+            Node::of(store, schema)
         }
     });
     let core = cases().into_iter().filter(|case| CORE.contains(&case.topic()));
@@ -80,18 +54,6 @@ fn the_core_of_the_contract_is_kept() {
         count += 1;
     }
     assert!(count > 50, "only {count} cases were found");
-}
-
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Double(u32);
-
-impl Task for Double {
-    const KIND: &'static str = "double";
-    type Output = u32;
-}
-
-async fn double(_: StageContext, Double(number): Double) -> StageResult<u32> {
-    Ok(number * 2)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,14 +86,14 @@ async fn a_node_works_and_a_submission_joins_a_transaction() {
     let store = connect(&pooler, &schema).await;
     let runtime = Runtime::builder(store.clone())
         .poll_interval(Duration::from_millis(50))
-        .register(Pipeline::new("double", stage_fn(double)));
+        .register(pipeline());
     let runtime = runtime.start().await.unwrap();
     let client = Client::new(store.clone());
     let tasks: Vec<_> = (0..200).map(|number| Submission::new(Double(number))).collect();
     let handles = client.submit_many(tasks).await.unwrap();
     for (number, handle) in (0..).zip(handles) {
         let output = tokio::time::timeout(PATIENCE, handle.wait()).await.unwrap();
-        assert_eq!(output.unwrap(), number * 2);
+        assert_eq!(output.unwrap(), number * 2 + 1);
     }
     // A transaction that was begun by hand is not ended by what joins it.
     let url = pooler.url(artos_test_postgres::url());

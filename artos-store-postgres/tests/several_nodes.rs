@@ -5,35 +5,15 @@ mod fixture;
 use std::{sync::Arc, time::Duration};
 
 use artos_core::{
-    Client, Name, Pipeline, Runtime, StageContext, StageError, StageResult, Submission, Task,
-    TaskError, TaskState, notify::Topic, stage_fn, store::TaskStore as _,
+    Client, Name, Pipeline, Runtime, StageContext, StageError, Submission, TaskError, TaskState,
+    notify::Topic, stage_fn, store::TaskStore as _,
 };
 use tokio::sync::Notify;
 
-use fixture::Schema;
+use fixture::{Double, Schema, pipeline};
 
 /// Far longer than a hint takes, far shorter than the polls that would hide its absence.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Double(u32);
-
-impl Task for Double {
-    const KIND: &'static str = "double";
-    type Output = u32;
-}
-
-async fn double(_: StageContext, Double(number): Double) -> StageResult<u32> {
-    Ok(number * 2)
-}
-
-async fn add_one(_: StageContext, number: u32) -> StageResult<u32> {
-    Ok(number + 1)
-}
-
-fn pipeline() -> Pipeline<Double, u32> {
-    Pipeline::new("double", stage_fn(double)).then("add", stage_fn(add_one))
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_submits_another_runs_and_the_first_hears_of_it() {
