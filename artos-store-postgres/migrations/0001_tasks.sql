@@ -84,6 +84,7 @@ CREATE INDEX tasks_state ON {schema}.tasks (state, id);
 -- For prunes.
 CREATE INDEX tasks_finished ON {schema}.tasks (state, finished_at) WHERE finished_at IS NOT NULL;
 -- For listings.
+CREATE INDEX tasks_ended ON {schema}.tasks (queue, id) INCLUDE (state) WHERE state >= 2;
 CREATE INDEX tasks_kind ON {schema}.tasks (kind, id) INCLUDE (state);
 CREATE INDEX tasks_tenant ON {schema}.tasks (tenant, id) INCLUDE (state, kind)
     WHERE tenant IS NOT NULL;

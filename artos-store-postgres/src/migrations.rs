@@ -76,22 +76,6 @@ pub fn grants(schema: &str, role: &str) -> StoreResult<String> {
     Ok(schema.fill(&sql))
 }
 
-/// Returns the statement that makes an index for listings and counts by queue alone, for those who
-/// make many of them of queues with few of the tasks; it locks nothing while it is made.
-///
-/// Without it, such a listing reads the whole table: about a tenth of a second for a million tasks.
-/// It is no part of the schema because every task would pay for it, in each of its steps: the
-/// server takes a quarter to a third longer for them.
-///
-/// # Errors
-///
-/// [`StoreError::Invalid`] if Postgres could not keep the schema's name.
-pub fn queue_index(schema: &str) -> StoreResult<String> {
-    let sql = "CREATE INDEX CONCURRENTLY IF NOT EXISTS tasks_queue \
-               ON {schema}.tasks (queue, id) INCLUDE (state)";
-    Ok(Schema::new(schema)?.fill(sql))
-}
-
 fn steps(schema: &Schema, from: i32) -> String {
     let mut sql = String::from(NOTES);
     for (version, step) in (1_i32..).zip(STEPS).filter(|(version, _)| *version > from) {

@@ -86,6 +86,7 @@ statements! {
     rescue = "rescue.sql",
     prune = "prune.sql",
     count = "count.sql",
+    count_queue = "count_queue.sql",
     count_states = "count_states.sql",
 }
 

@@ -20,14 +20,19 @@ pub(crate) struct List<'a> {
     pub(crate) query: &'a ListQuery,
 }
 
+/// Returns the states of a filter, if it names any.
+fn states(filter: &Filter) -> Option<Vec<i16>> {
+    let states: Vec<i16> = filter.states.iter().map(|state| state.number()).collect();
+    Some(states).filter(|states| !states.is_empty())
+}
+
 /// Binds a filter to the first seven parameters of a statement.
 fn filtered<'q>(sql: &SqlStr, filter: &'q Filter) -> Query<'q, Postgres, PgArguments> {
-    let states: Vec<i16> = filter.states.iter().map(|state| state.number()).collect();
     let kinds: Vec<&str> = filter.kinds.iter().map(Name::as_str).collect();
     let label = filter.labels.first();
     sqlx::query(sql.clone())
         .persistent(false)
-        .bind(Some(states).filter(|states| !states.is_empty()))
+        .bind(states(filter))
         .bind(Some(kinds).filter(|kinds| !kinds.is_empty()))
         .bind(text(filter.queue.as_ref()))
         .bind(text(filter.tenant.as_ref()))
@@ -59,20 +64,28 @@ impl List<'_> {
 
     async fn counts(&self, connection: &mut PgConnection) -> Result<StateCounts, sqlx::Error> {
         let filter = &self.query.filter;
-        let rest = Filter { states: Vec::new(), ..filter.clone() };
-        let rows = if rest == Filter::default() {
-            let states = if filter.states.is_empty() { &TaskState::ALL } else { &*filter.states };
-            let states: Vec<i16> = states.iter().map(|state| state.number()).collect();
+        let rest = Filter { states: Vec::new(), queue: None, ..filter.clone() };
+        let by_queue = filter.queue.as_ref().filter(|_| rest == Filter::default());
+        let rows = if rest == Filter::default() && filter.queue.is_none() {
+            let all = || TaskState::ALL.iter().map(|state| state.number()).collect();
             let query = self.statements.query(&self.statements.count_states);
-            self.statements.rows(query.bind(states), connection).await?
+            let query = query.bind(states(filter).unwrap_or_else(all));
+            self.statements.rows(query, connection).await?
         } else {
             // What matches is counted in an index, even if reading the whole table were as fast:
             // that would put everything else out of the server's cache.
             let mut transaction = connection.begin().await?;
             let setting = "SELECT set_config('enable_seqscan', 'off', true)";
             sqlx::query(setting).persistent(false).execute(&mut *transaction).await?;
-            let counted = filtered(&self.statements.count, filter).fetch_all(&mut *transaction);
-            end_with(counted.await, transaction).await?
+            let query = match by_queue {
+                Some(queue) => sqlx::query(self.statements.count_queue.clone())
+                    .persistent(false)
+                    .bind(states(filter))
+                    .bind(queue.as_str()),
+                None => filtered(&self.statements.count, filter),
+            };
+            let counted = query.fetch_all(&mut *transaction).await;
+            end_with(counted, transaction).await?
         };
         let mut counts = StateCounts::default();
         for row in rows {
