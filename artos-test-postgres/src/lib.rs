@@ -2,7 +2,8 @@
 //!
 //! It is started from the installed programs, in a temporary folder, on a free port, and it ends
 //! with the process that started it, however that ends. The machine's own cluster is never touched.
-//! With `ARTOS_TEST_POSTGRES_URL`, [`url`] names a server that runs already instead.
+//! `ARTOS_TEST_POSTGRES_PROGRAMS` names the folder of programs of another version than the newest
+//! that is installed. With `ARTOS_TEST_POSTGRES_URL`, [`url`] names a server that runs already instead.
 //! A [`Proxy`] stands for the network in between, and a [`Pooler`] for a pgbouncer.
 
 mod pooler;
@@ -15,6 +16,9 @@ use std::sync::OnceLock;
 pub use pooler::Pooler;
 pub use proxy::{Proxy, Way, Weather};
 pub use server::{Durability, Processes, Server, ServerError};
+
+/// Names the folder with the programs of a server: `initdb`, `pg_ctl` and `postgres`.
+pub const PROGRAMS_VARIABLE: &str = "ARTOS_TEST_POSTGRES_PROGRAMS";
 
 /// Names a server that runs already.
 pub const URL_VARIABLE: &str = "ARTOS_TEST_POSTGRES_URL";

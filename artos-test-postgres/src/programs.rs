@@ -11,11 +11,26 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 /// Users a server may run as if this process is root, which Postgres refuses to run as.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
-/// Finds the folder with `initdb` and `pg_ctl`; the newest version, if there are several.
-pub(crate) fn folder() -> Option<PathBuf> {
-    let is_complete = |folder: &PathBuf| {
-        ["initdb", "pg_ctl", "postgres"].iter().all(|program| folder.join(program).is_file())
-    };
+/// What a server takes.
+const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
+
+/// Finds the folder with the programs: the one that the environment names, or else the newest
+/// version there is.
+///
+/// # Errors
+///
+/// What is missing.
+pub(crate) fn folder() -> Result<PathBuf, String> {
+    let is_complete =
+        |folder: &PathBuf| PROGRAMS.iter().all(|program| folder.join(program).is_file());
+    if let Some(named) = std::env::var_os(crate::PROGRAMS_VARIABLE).map(PathBuf::from) {
+        // Servers are started from elsewhere.
+        let absolute = std::path::absolute(&named).ok().filter(is_complete);
+        return absolute.ok_or_else(|| {
+            let (variable, found) = (crate::PROGRAMS_VARIABLE, named.display());
+            format!("{variable} is {found}: expected a folder with {}", PROGRAMS.join(", "))
+        });
+    }
     let version = |folder: &PathBuf| -> u32 {
         let name = folder.parent().and_then(Path::file_name).and_then(|name| name.to_str());
         name.and_then(|name| name.parse().ok()).unwrap_or(0)
@@ -23,7 +38,17 @@ pub(crate) fn folder() -> Option<PathBuf> {
     let versions = fs::read_dir(DEBIAN).into_iter().flatten().flatten();
     let debian = versions.map(|version| version.path().join("bin")).filter(is_complete);
     let path = std::env::var_os("PATH").unwrap_or_default();
-    debian.max_by_key(version).or_else(|| std::env::split_paths(&path).find(is_complete))
+    let found = debian.max_by_key(version);
+    found.or_else(|| std::env::split_paths(&path).find(is_complete)).ok_or_else(|| {
+        format!(
+            "its programs are not installed: expected {} in {DEBIAN}/*/bin, on the PATH or in the \
+             folder that {} names (Debian: apt-get install postgresql), or the address of a server \
+             in {}",
+            PROGRAMS.join(", "),
+            crate::PROGRAMS_VARIABLE,
+            crate::URL_VARIABLE
+        )
+    })
 }
 
 /// A user without rights of its own.

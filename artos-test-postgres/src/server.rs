@@ -111,14 +111,7 @@ impl Server {
         durability: Durability,
         settings: &[&str],
     ) -> Result<Self, ServerError> {
-        let programs = programs::folder().ok_or_else(|| {
-            ServerError(format!(
-                "its programs are not installed: expected initdb, pg_ctl and postgres in \
-                 /usr/lib/postgresql/*/bin or on the PATH (Debian: apt-get install postgresql), or \
-                 the address of a server in {}",
-                crate::URL_VARIABLE
-            ))
-        })?;
+        let programs = programs::folder().map_err(ServerError)?;
         let user = programs::user().map_err(ServerError)?;
         if let Some(User { uid, gid }) = user {
             chown(&folder, Some(uid), Some(gid))?;
