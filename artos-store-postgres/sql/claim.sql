@@ -5,6 +5,8 @@
 --
 -- A plan made for any $2 assumes that it is a tenth of the table. The limit of 1,000, which no call
 -- exceeds, and the array make it one for few tasks; rows are locked one by one, as they are taken.
+-- What comes next is looked for behind what was taken: `NOT IN` looks each up in a hash table, where
+-- an array would be read from its beginning for each.
 WITH RECURSIVE {clock},
 priorities AS (
     (
@@ -53,7 +55,7 @@ next AS (
     FROM priorities CROSS JOIN LATERAL (
         SELECT t.run_at FROM {schema}.tasks AS t
         WHERE t.state = 0 AND t.queue = $1 AND t.priority = priorities.priority
-            AND t.id <> ALL (ARRAY(SELECT due.id FROM due))
+            AND t.id NOT IN (SELECT due.id FROM due)
         ORDER BY t.run_at, t.id
         LIMIT 1
     ) AS first

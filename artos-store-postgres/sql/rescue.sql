@@ -35,7 +35,7 @@ rescued AS (
 ),
 next AS (
     SELECT min(t.lease_until) AS lease_until FROM {schema}.tasks AS t
-    WHERE t.state = 1 AND t.id <> ALL (ARRAY(SELECT lapsed.id FROM lapsed))
+    WHERE t.state = 1 AND t.id NOT IN (SELECT lapsed.id FROM lapsed)
 )
 SELECT clock.now, next.lease_until, rescued.*
 FROM clock CROSS JOIN next LEFT JOIN rescued ON true
