@@ -18,7 +18,7 @@ use crate::{
     backlog::{Backlog, Slot},
     idempotency,
     resource::Endpoint,
-    routes::Looks,
+    routes::{Looks, Probe},
     waiters::Waiters,
     wire,
 };
@@ -33,6 +33,7 @@ pub(crate) struct App {
     pub(crate) backlog: Backlog,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) streams: Arc<Waiters>,
+    pub(crate) probe: Probe,
     pub(crate) random: Random,
     pub(crate) openapi: Bytes,
     #[cfg(feature = "webhooks")]

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     num::NonZeroU32,
     sync::{
         Arc,
@@ -70,8 +70,8 @@ pub struct Limits {
     pub submit: Quota,
     /// All other requests of an organization. Default: 6,000 a minute.
     pub poll: Quota,
-    /// Refused credentials from one address. Default: 60 a minute. It needs to be known where
-    /// requests come from: [`serve`](crate::serve) says so, and so does axum's
+    /// Refused credentials from one address, or one /64 of IPv6. Default: 60 a minute. It needs to
+    /// be known where requests come from: [`serve`](crate::serve) says so, and so does axum's
     /// `into_make_service_with_connect_info`. Behind a proxy all come from there.
     pub unknown: Quota,
 }
@@ -181,8 +181,17 @@ impl Limiter {
     pub(crate) fn after_refusal(&self, extensions: &Extensions, problem: Problem) -> Response {
         let address = extensions.get::<ConnectInfo<SocketAddr>>();
         let Some(ConnectInfo(address)) = address else { return problem.into_response() };
-        let standing = self.unknown.count(&address.ip().to_canonical());
+        let standing = self.unknown.count(&neighbourhood(address.ip()));
         if standing.is_within { problem.into_response() } else { self.unknown.refuse(&standing) }
+    }
+}
+
+/// Returns the address that stands for all that whoever has this one can have as well: with IPv6, a
+/// whole network of 64 bits is given to each.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
     }
 }
 

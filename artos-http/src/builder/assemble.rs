@@ -97,6 +97,7 @@ impl RouterBuilder {
             request_timeout: self.request_timeout,
             waiters: Arc::new(Waiters::new(ProblemKind::TooManyWaiters, self.waiters_max)),
             streams: Arc::new(Waiters::new(ProblemKind::TooManyStreams, self.streams_max)),
+            probe: routes::Probe::default(),
             random: Random::from_entropy(),
             openapi,
             #[cfg(feature = "webhooks")]

@@ -127,7 +127,8 @@ impl Jwt {
             return Ok(None);
         }
         let Ok(header) = decode_header(token) else { return Ok(None) };
-        if !self.0.validation.algorithms.contains(&header.alg) {
+        // What `crit` names has to be understood, and none of it is.
+        if !self.0.validation.algorithms.contains(&header.alg) || header.crit.is_some() {
             return Ok(None);
         }
         let Some(key) = self.0.keys.find(header.kid.as_deref()).await? else { return Ok(None) };

@@ -1,8 +1,16 @@
 //! Probes: whether the process lives, and whether it should get traffic.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
+use artos_core::Client;
 use axum::{extract::State, response::Response};
+use tokio::sync::Mutex;
 
 use super::ok_json;
 use crate::{
@@ -15,6 +23,29 @@ use crate::{
 /// How long the store may take to answer a probe; probes themselves usually give up after 1 to 5
 /// seconds.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Asks the store whether it is there, once at a time: anybody may probe, without a token.
+#[derive(Debug, Default)]
+pub(crate) struct Probe {
+    /// What it said last; held while it is asked.
+    said: Mutex<Option<String>>,
+    /// How often it was asked.
+    asked: AtomicU64,
+}
+
+impl Probe {
+    /// Returns what is wrong with the store. Those who come while it is being asked share the
+    /// answer.
+    async fn trouble(&self, client: &Client) -> Option<String> {
+        let before = self.asked.load(Ordering::SeqCst);
+        let mut said = self.said.lock().await;
+        if self.asked.load(Ordering::SeqCst) == before {
+            *said = client.ping(STORE_PATIENCE).await.err().map(|error| error.to_string());
+            self.asked.fetch_add(1, Ordering::SeqCst);
+        }
+        said.clone()
+    }
+}
 
 /// Tells that the process lives. It depends on nothing else: a restart would not repair a store.
 #[utoipa::path(
@@ -53,9 +84,7 @@ pub(crate) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Prob
         let error = duty.error.as_deref().unwrap_or("no answer");
         wrong.push(format!("{} has been stalled for {seconds} s: {error}", duty.duty));
     }
-    if let Err(error) = app.client.ping(STORE_PATIENCE).await {
-        wrong.push(error.to_string());
-    }
+    wrong.extend(app.probe.trouble(&app.client).await);
     if wrong.is_empty() {
         return Ok(ok_json(&Healthy {
             status: "ready",

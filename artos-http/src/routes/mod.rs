@@ -36,6 +36,7 @@ use crate::{
     resource::ServeBytes,
 };
 
+pub(crate) use health::Probe;
 pub(crate) use looks::Looks;
 
 /// The routes of a resource, below its base path, with their documentation.

@@ -13,13 +13,22 @@ use std::{
 use futures::future::BoxFuture;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::{Semaphore, oneshot};
 use url::{Host, Url};
+
+use crate::spawn;
 
 /// Longest URL, in bytes.
 const URL_BYTES_MAX: usize = 2_048;
 
 /// Longest time a name may take to resolve while a caller waits for the answer to a request.
 const RESOLVE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many names may be looked up at a time for callers, and how long one of them may take. The
+/// system's resolver takes a thread for each, however long ago whoever asked went away; so somebody
+/// whose names resolve slowly could take all threads.
+const LOOKUPS_MAX: usize = 32;
+const LOOKUP_PATIENCE: Duration = Duration::from_secs(60);
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
@@ -86,6 +95,8 @@ pub(crate) struct Guard {
     /// Networks that the operator trusts, though they are not public.
     pub(crate) allowed: Vec<IpNet>,
     pub(crate) lookup: Lookup,
+    /// Room for lookups while callers wait.
+    lookups: Arc<Semaphore>,
 }
 
 /// Why a URL cannot be delivered to; made to be shown to the caller, so it names no address that
@@ -107,6 +118,11 @@ pub(crate) enum Refused {
 }
 
 impl Guard {
+    /// Lets deliveries to the public internet only.
+    pub(crate) fn new(lookup: Lookup) -> Self {
+        Self { allowed: Vec::new(), lookup, lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
+    }
+
     /// Checks everything about a URL that can be seen without asking anybody.
     pub(crate) fn parse(&self, text: &str) -> Result<Url, Refused> {
         if text.len() > URL_BYTES_MAX {
@@ -143,12 +159,23 @@ impl Guard {
     }
 
     /// Checks a URL that a caller gives, and what its name stands for now. A name that does not
-    /// resolve yet is no reason to refuse it: each attempt looks again.
+    /// resolve yet, or for which there is no room, is no reason to refuse it: each attempt looks
+    /// again.
     pub(crate) async fn admit(&self, text: &str) -> Result<(), Refused> {
         let url = self.parse(text)?;
         let Some(Host::Domain(name)) = url.host() else { return Ok(()) };
+        let Ok(room) = Arc::clone(&self.lookups).try_acquire_owned() else { return Ok(()) };
         let looked_up = (self.lookup)(name.to_owned());
-        match tokio::time::timeout(RESOLVE_PATIENCE, looked_up).await {
+        let (tell, told) = oneshot::channel();
+        // Beside, so that the room is taken for as long as the lookup goes on.
+        spawn::beside(async move {
+            if let Ok(Ok(found)) = tokio::time::timeout(LOOKUP_PATIENCE, looked_up).await {
+                // The caller may have gone.
+                let _ = tell.send(found);
+            }
+            drop(room);
+        });
+        match tokio::time::timeout(RESOLVE_PATIENCE, told).await {
             Ok(Ok(found)) => self.check_all(&found, url.scheme() == "https"),
             Ok(Err(_)) | Err(_) => Ok(()),
         }

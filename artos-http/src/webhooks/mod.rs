@@ -217,7 +217,7 @@ impl WebhooksBuilder {
 impl Webhooks {
     /// Starts to put webhooks together that keep their endpoints in a client's store.
     pub fn builder(client: Client) -> WebhooksBuilder {
-        let guard = Guard { allowed: Vec::new(), lookup: guard::system_lookup() };
+        let guard = Guard::new(guard::system_lookup());
         WebhooksBuilder { client, guard, sources: HashMap::new(), keys: Vec::new() }
     }
 

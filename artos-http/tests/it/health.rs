@@ -42,6 +42,21 @@ async fn a_store_that_does_not_answer_makes_it_unready_but_not_dead() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_who_probe_at_a_time_ask_the_store_once() {
+    let service = Service::start().await;
+    service.store.set(Mood::Hanging);
+    let before = service.store.gets();
+    let probe = || service.get("/readyz").anonymous().spawn();
+    let probes: Vec<_> = (0..50).map(|_| probe()).collect();
+    for probe in probes {
+        probe.await.unwrap().problem(503);
+    }
+    assert_eq!(service.store.gets() - before, 1);
+    service.store.set(Mood::Well);
+    assert_eq!(service.get("/readyz").send().await.status, StatusCode::OK);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_store_that_stopped_for_good_starts_nothing_and_readyz_says_why_all_the_time() {
     let mut service = Service::start().await;
     service.submit("HOLD").await;

@@ -109,6 +109,9 @@ async fn a_token_that_is_not_good_is_answered_401_and_one_without_organization_4
     let none = good.split('.').nth(1).unwrap();
     let shared = EncodingKey::from_secret(set(&[&signer]).as_bytes());
     let by_secret = encode(&Header::new(Algorithm::HS256), &claims(), &shared).unwrap();
+    let crit = Some(vec![String::from("b64")]);
+    let critical = Header { kid: Some("one".into()), crit, ..Header::new(Algorithm::ES256) };
+    let critical = encode(&critical, &claims(), &signer.key).unwrap();
     let mut unnamed = Signer::new("one");
     unnamed.id = "other";
     let bad = [
@@ -124,6 +127,7 @@ async fn a_token_that_is_not_good_is_answered_401_and_one_without_organization_4
         ("with an unknown key", unnamed.sign(&claims())),
         ("unsigned", format!("eyJhbGciOiJub25lIn0.{none}.")),
         ("signed with the public key", by_secret),
+        ("with a header that has to be understood", critical),
         ("cut", good[..good.len() - 4].to_owned()),
         ("no token", String::from("a.b.c")),
         ("too long", format!("{}.{}", "x".repeat(9_000), good)),

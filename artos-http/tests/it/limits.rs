@@ -64,6 +64,12 @@ async fn an_address_can_only_guess_so_often() {
     // Another port is the same address, also when IPv6 wraps it.
     assert_eq!(guess(&from("[::ffff:192.0.1.1]:2000")).await.status, 429);
     guess(&other).await.problem(401);
+    // Whoever has one address of IPv6 has all of its network.
+    for address in ["[2001:db8:0:7::1]:1", "[2001:db8:0:7:ffff::2]:1"] {
+        guess(&from(address)).await.problem(401);
+    }
+    assert_eq!(guess(&from("[2001:db8:0:7:1:2:3:4]:1")).await.status, 429);
+    guess(&from("[2001:db8:0:8::1]:1")).await.problem(401);
     let known = crate::support::Call::new(&one, axum::http::Method::GET, BASE).send().await;
     assert_eq!(known.status, StatusCode::OK);
 }

@@ -222,3 +222,35 @@ async fn each_scheme_has_a_port_of_its_own() {
         assert_eq!(found.as_u16(), status, "{url}: {body}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn names_that_resolve_slowly_take_only_so_much_room() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let clock = MovedClock::default();
+    let store = MemoryStore::with_clock(clock.clone());
+    let service = Service::on(store, clock, move |webhooks| {
+        webhooks.resolve_by(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            std::future::pending()
+        })
+    });
+    let service = service.await;
+    let register = async |number: usize| {
+        let url = format!("https://slow-{number}.example/");
+        service.post(HOOKS, json!({ "url": url })).await.0
+    };
+    // Some are beyond the number of endpoints; none waits longer than for a name.
+    let began = tokio::time::Instant::now();
+    let answers = futures::future::join_all((0..100).map(register)).await;
+    let is_fine = |status: &StatusCode| [201, 409].contains(&status.as_u16());
+    assert!(answers.iter().all(is_fine), "{answers:?}");
+    assert!(began.elapsed().as_secs() <= 2, "{:?}", began.elapsed());
+    assert_eq!(asked.load(Ordering::SeqCst), 32);
+    // The resolver still works on them, though nobody waits any more.
+    register(100).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 32);
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    register(101).await;
+    assert_eq!(asked.load(Ordering::SeqCst), 33);
+}
