@@ -215,12 +215,15 @@ enum Command {
     },
     /// Lets many clients wait for tasks at a time: what each costs, and how soon it hears.
     Waiters {
-        /// Long-polls. Together with the streams, fewer than files may be open.
+        /// Long-polls. Together with the streams, fewer than files may be open, but for HTTP/2.
         #[arg(long, default_value_t = 9_900)]
         polls: usize,
         /// Event streams.
         #[arg(long, default_value_t = 9_900)]
         streams: usize,
+        /// Over HTTP/2, where many share a connection and a file.
+        #[arg(long)]
+        http2: bool,
     },
     /// Measures the Postgres store, each time on a server of its own.
     #[command(subcommand)]
@@ -248,6 +251,9 @@ enum Command {
     Ask {
         /// Whom to ask.
         address: std::net::SocketAddr,
+        /// With many requests on each connection.
+        #[arg(long)]
+        http2: bool,
     },
 }
 
@@ -298,12 +304,12 @@ async fn run(store: StoreChoice, command: Command, svg: Option<&Path>) -> anyhow
             http::compare(store, seconds, turns, connections).await.map(|_| ())
         }
         Command::Postgres(command) => postgres::run(command, svg).await,
-        Command::Waiters { polls, streams } => waiters::measure(polls, streams).await,
+        Command::Waiters { polls, streams, http2 } => waiters::measure(polls, streams, http2).await,
         Command::Flood { rate, seconds, turns } => flood::measure(rate, seconds, turns).await,
         Command::FloodRead { address, id, seconds } => {
             flood::read_steadily(address, &id, seconds).await
         }
         Command::FloodSend { address, rate } => flood::send_endlessly(address, rate).await,
-        Command::Ask { address } => waiters::ask(address).await,
+        Command::Ask { address, http2 } => waiters::ask(address, http2).await,
     }
 }

@@ -1,24 +1,26 @@
 //! Many clients that wait for tasks, on one process: what each costs, and how soon it hears.
 
+mod ask;
+
 use std::{
     collections::HashMap,
-    net::SocketAddr,
     process::Stdio,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, bail, ensure};
-use artos_core::{Client, TaskId};
+use artos_core::{Client, ListQuery, TaskId};
 use artos_http::{Auth, Drain, Resource, Server};
 use artos_store_memory::MemoryStore;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpListener,
     process::Command,
-    task::JoinSet,
 };
 
 use crate::load::Noop;
+
+pub(crate) use ask::ask;
 
 const BASE: &str = "/documents";
 
@@ -27,7 +29,9 @@ const BURST: usize = 500;
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Lets clients in another process wait, ends their tasks, and prints what that took.
-pub(crate) async fn measure(polls: usize, streams: usize) -> anyhow::Result<()> {
+///
+/// Over HTTP/2 the waiters share connections, so more of them fit than files may be open.
+pub(crate) async fn measure(polls: usize, streams: usize, http2: bool) -> anyhow::Result<()> {
     let client = Client::new(MemoryStore::default());
     let mut ids = Vec::new();
     for number in 0..(polls + streams) as u64 {
@@ -46,18 +50,21 @@ pub(crate) async fn measure(polls: usize, streams: usize) -> anyhow::Result<()> 
     let waiting = async {
         let mut asking = Command::new(std::env::current_exe()?)
             .args(["ask", &address.to_string()])
+            .args(http2.then_some("--http2"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
         let mut to = asking.stdin.take().context("no pipe")?;
         let mut from = BufReader::new(asking.stdout.take().context("no pipe")?).lines();
-        for (at, id) in ids.iter().enumerate() {
+        // The streams first: they are waited for, and a long-poll waits for a minute only.
+        for (at, id) in ids.iter().enumerate().rev() {
             let kind = if at < polls { "poll" } else { "stream" };
             to.write_all(format!("{kind} {id}\n").as_bytes()).await?;
         }
         drop(to);
-        let ready = from.next_line().await?;
-        ensure!(ready.as_deref() == Some("ready"), "the clients do not wait: {ready:?}");
+        let ready = from.next_line().await?.context("the clients said nothing")?;
+        let connections = ready.strip_prefix("ready ").context("the clients do not wait")?;
+        println!("{} waiters on {connections} connections", ids.len());
         let during = resident_kib()?;
         let ended = end_all(&client, &ids).await?;
         let mut heard = HashMap::new();
@@ -74,6 +81,9 @@ pub(crate) async fn measure(polls: usize, streams: usize) -> anyhow::Result<()> 
             bail!("the server ended: {served:?}")
         }
     };
+    let counts = client.list(&ListQuery { counts: true, ..ListQuery::default() }).await?.counts;
+    let cancelled = counts.map_or(0, |counts| counts.cancelled);
+    ensure!(cancelled == ids.len() as u64, "{cancelled} tasks ended");
     report("long-polls", &ended[..polls], &heard)?;
     report("streams", &ended[polls..], &heard)?;
     let each = during.saturating_sub(before) as f64 / (polls + streams) as f64;
@@ -107,49 +117,6 @@ fn report(what: &str, ended: &[(TaskId, u64)], heard: &HashMap<TaskId, u64>) -> 
         println!(
             "{count} {what}: heard after {half:.1} ms (p50), {most:.1} (p99), {worst:.1} (max)"
         );
-    }
-    Ok(())
-}
-
-/// Waits for the tasks that standard input names; the other side of [`measure`].
-pub(crate) async fn ask(address: SocketAddr) -> anyhow::Result<()> {
-    let mut input = BufReader::new(tokio::io::stdin()).lines();
-    let mut waiting = JoinSet::new();
-    let (ready, mut are_ready) = tokio::sync::mpsc::unbounded_channel::<()>();
-    while let Some(line) = input.next_line().await? {
-        let (kind, id) = line.split_once(' ').context("no task")?;
-        let (is_stream, id) = (kind == "stream", id.to_owned());
-        let mut stream = TcpStream::connect(address).await?;
-        let events = if is_stream { "/events" } else { "" };
-        let request = format!(
-            "GET {BASE}/status/{id}{events} HTTP/1.1\r\nhost: x\r\nprefer: wait=60\r\n\
-             connection: close\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await?;
-        if is_stream {
-            // The first event says that the rest will follow.
-            let mut first = [0; 4_096];
-            let read = stream.read(&mut first).await?;
-            ensure!(first.get(..read).is_some_and(|head| head.starts_with(b"HTTP/1.1 200")));
-        }
-        let ready = ready.clone();
-        waiting.spawn(async move {
-            drop(ready);
-            let mut rest = Vec::new();
-            stream.read_to_end(&mut rest).await?;
-            let text = String::from_utf8_lossy(&rest);
-            ensure!(text.contains("cancelled"), "no end: {text}");
-            anyhow::Ok((id, micros()))
-        });
-    }
-    drop(ready);
-    // Everybody asks; and a moment for the last questions to arrive.
-    are_ready.recv().await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    println!("ready");
-    while let Some(heard) = waiting.join_next().await {
-        let (id, at) = heard??;
-        println!("{id} {at}");
     }
     Ok(())
 }
