@@ -14,15 +14,15 @@ enum Limit {
 /// What one figure has to be, and what it is.
 #[derive(Debug, Clone)]
 pub(super) struct Bar {
-    what: &'static str,
+    what: String,
     limit: Limit,
     unit: &'static str,
     seen: Option<f64>,
 }
 
 impl Bar {
-    pub(super) const fn what(&self) -> &'static str {
-        self.what
+    pub(super) fn what(&self) -> &str {
+        &self.what
     }
 
     pub(super) fn limit(&self) -> String {
@@ -59,8 +59,18 @@ impl fmt::Display for Bar {
 
 /// All bars, with what the lines say about each.
 pub(super) fn bars(lines: &Lines) -> Vec<Bar> {
-    let least = |what, least, seen| Bar { what, limit: Limit::Least(least), unit: "", seen };
-    let most = |what, most, unit, seen| Bar { what, limit: Limit::Most(most), unit, seen };
+    let least = |what: &str, least, seen| Bar {
+        what: String::from(what),
+        limit: Limit::Least(least),
+        unit: "",
+        seen,
+    };
+    let most = |what: &str, most, unit, seen| Bar {
+        what: String::from(what),
+        limit: Limit::Most(most),
+        unit,
+        seen,
+    };
     let of = |above, below| lines.ratio((above, "rate"), (below, "rate"));
     let micros = |id, name| lines.median(id, name);
     let mut bars = vec![
@@ -73,6 +83,7 @@ pub(super) fn bars(lines: &Lines) -> Vec<Bar> {
         ),
         most("memory, submit to start, p50", 30.0, "us", micros("memory, latency", START_P50)),
         most("memory, submit to start, p99", 200.0, "us", micros("memory, latency", START_P99)),
+        least("sled, burn-down, of raw sled", 0.7, of("sled", "sled raw")),
         least("sled, 64 submitters, of raw sled", 0.7, of("sled, submitted meanwhile", "sled raw")),
         least("sled, burn-down, of effectum as it is", 2.0, of("sled", "effectum")),
         least("sled, burn-down, of effectum in WAL", 2.0, of("sled", "effectum in WAL")),
@@ -95,7 +106,7 @@ pub(super) fn bars(lines: &Lines) -> Vec<Bar> {
                 ("sled raw, one by one", "acknowledged_p50_us"),
             ),
         ),
-        least("Postgres, burn-down, of the best peer", 3.0, best_peer(lines)),
+        best_peer(lines),
         least("Postgres, burn-down, of bare SQL", 0.5, of("postgres", "postgres bare")),
         most(
             "Postgres, submit to start, p50",
@@ -114,16 +125,24 @@ const START_P50: &str = "start_p50_us";
 const START_P99: &str = "start_p99_us";
 
 /// The least of the proportions to all peers on the same server; nothing while one is missing.
-fn best_peer(lines: &Lines) -> Option<f64> {
+fn best_peer(lines: &Lines) -> Bar {
     let peers = ["awa", "graphile_worker", "riverqueue postgres", "apalis postgres", "underway"];
-    let ratios: Option<Vec<_>> =
-        peers.iter().map(|peer| lines.ratio(("postgres", "rate"), (peer, "rate"))).collect();
-    ratios?.into_iter().min_by(f64::total_cmp)
+    let ratio = |peer| Some((lines.ratio(("postgres", "rate"), (peer, "rate"))?, peer));
+    let ratios: Option<Vec<_>> = peers.into_iter().map(ratio).collect();
+    let best =
+        ratios.and_then(|all| all.into_iter().min_by(|one, other| one.0.total_cmp(&other.0)));
+    let name = best.map_or_else(String::new, |(_, peer)| format!(", {peer}"));
+    Bar {
+        what: format!("Postgres, burn-down, of the best peer{name}"),
+        limit: Limit::Least(3.0),
+        unit: "",
+        seen: best.map(|(ratio, _)| ratio),
+    }
 }
 
 fn http(lines: &Lines) -> [Bar; 3] {
-    let bar = |what, least, id, below| Bar {
-        what,
+    let bar = |what: &str, least, id, below| Bar {
+        what: String::from(what),
         limit: Limit::Least(least),
         unit: "",
         seen: lines.ratio((id, "rate"), (id, below)),
@@ -137,30 +156,22 @@ fn http(lines: &Lines) -> [Bar; 3] {
 
 fn backlog(lines: &Lines) -> Vec<Bar> {
     let mut bars = Vec::new();
-    for [rate, reads, few, many] in [
-        [
-            "memory, backlog of a million, of ten thousand",
-            "memory, p99 of a status read with a million, of with ten thousand",
-            "memory, backlog of 10 thousand",
-            "memory, backlog of a million",
-        ],
-        [
-            "sled, backlog of a million, of ten thousand",
-            "sled, p99 of a status read with a million, of with ten thousand",
-            "sled, backlog of 10 thousand",
-            "sled, backlog of a million",
-        ],
-        [
-            "Postgres, backlog of a million, of ten thousand",
-            "Postgres, p99 of a status read with a million, of with ten thousand",
-            "postgres, backlog of 10 thousand",
-            "postgres, backlog of a million",
-        ],
-    ] {
-        let (limit, seen) = (Limit::Least(0.9), lines.ratio((many, "rate"), (few, "rate")));
-        bars.push(Bar { what: rate, limit, unit: "", seen });
-        let seen = lines.ratio((many, "read_p99_us"), (few, "read_p99_us"));
-        bars.push(Bar { what: reads, limit: Limit::Most(1.2), unit: "", seen });
+    for store in ["memory", "sled", "postgres"] {
+        let few = format!("{store}, backlog of 10 thousand");
+        let many = format!("{store}, backlog of a million");
+        let name = named(store);
+        bars.push(Bar {
+            what: format!("{name}, backlog of a million, of ten thousand"),
+            limit: Limit::Least(0.9),
+            unit: "",
+            seen: lines.ratio((&many, "rate"), (&few, "rate")),
+        });
+        bars.push(Bar {
+            what: format!("{name}, p99 of a status read with a million, of with ten thousand"),
+            limit: Limit::Most(1.2),
+            unit: "",
+            seen: lines.ratio((&many, "read_p99_us"), (&few, "read_p99_us")),
+        });
     }
     let each = |id| lines.median(id, "bytes_each");
     let id = "sled, backlog of a million";
@@ -168,13 +179,13 @@ fn backlog(lines: &Lines) -> Vec<Bar> {
     let beyond = |bytes: f64| (bytes - SLED_CACHE / tasks as f64).max(0.0);
     let unit = "bytes";
     bars.push(Bar {
-        what: "memory, memory of a queued task",
+        what: String::from("memory, memory of a queued task"),
         limit: Limit::Most(450.0),
         unit,
         seen: each("memory, backlog of a million"),
     });
     bars.push(Bar {
-        what: "sled, memory of a queued task beyond its cache",
+        what: String::from("sled, memory of a queued task beyond its cache"),
         limit: Limit::Most(150.0),
         unit,
         seen: each(id).map(beyond),
@@ -186,39 +197,36 @@ fn backlog(lines: &Lines) -> Vec<Bar> {
 const SLED_CACHE: f64 = 64.0 * 1024.0 * 1024.0;
 
 fn idle_and_stages(lines: &Lines) -> Vec<Bar> {
-    let most = |what, most, unit, id, name| Bar {
-        what,
-        limit: Limit::Most(most),
-        unit,
-        seen: lines.median(id, name),
-    };
-    let mut bars = vec![
-        most("memory, idle", 0.1, "% of a core", "memory, idle", "percent"),
-        most("memory, idle, calls of the store", 0.0, "a second", "memory, idle", "calls"),
-        most("sled, idle", 0.1, "% of a core", "sled, idle", "percent"),
-        most("sled, idle, calls of the store", 0.0, "a second", "sled, idle", "calls"),
-        most("Postgres, idle", 0.1, "% of a core", "postgres, idle", "percent"),
-        most("Postgres, idle, calls of the store", 1.0, "a second", "postgres, idle", "calls"),
-    ];
-    for (what, one, hundred) in [
-        (
-            "memory, cost of one of 100 stages, of the only one",
-            "memory, one stage",
-            "memory, a hundred stages",
-        ),
-        (
-            "sled, cost of one of 100 stages, of the only one",
-            "sled, one stage",
-            "sled, a hundred stages",
-        ),
-        (
-            "Postgres, cost of one of 100 stages, of the only one",
-            "postgres, one stage",
-            "postgres, a hundred stages",
-        ),
-    ] {
-        let seen = lines.ratio((one, "rate"), (hundred, "rate")).map(|cost| cost / 100.0);
-        bars.push(Bar { what, limit: Limit::Most(1.1), unit: "", seen });
+    let mut bars = Vec::new();
+    for (store, calls) in [("memory", 0.0), ("sled", 0.0), ("postgres", 1.0)] {
+        let (id, name) = (format!("{store}, idle"), named(store));
+        bars.push(Bar {
+            what: format!("{name}, idle"),
+            limit: Limit::Most(0.1),
+            unit: "% of a core",
+            seen: lines.median(&id, "percent"),
+        });
+        bars.push(Bar {
+            what: format!("{name}, idle, calls of the store"),
+            limit: Limit::Most(calls),
+            unit: "a second",
+            seen: lines.median(&id, "calls"),
+        });
+    }
+    for store in ["memory", "sled", "postgres"] {
+        let one = format!("{store}, one stage");
+        let hundred = format!("{store}, a hundred stages");
+        let cost = lines.ratio((&one, "rate"), (&hundred, "rate"));
+        bars.push(Bar {
+            what: format!("{}, cost of one of 100 stages, of the only one", named(store)),
+            limit: Limit::Most(1.1),
+            unit: "",
+            seen: cost.map(|cost| cost / 100.0),
+        });
     }
     bars
+}
+
+fn named(store: &str) -> &str {
+    if store == "postgres" { "Postgres" } else { store }
 }

@@ -14,6 +14,9 @@ pub(super) struct Line {
     pub(super) id: String,
     #[serde(default)]
     pub(super) turn: u32,
+    /// How many processes wanted a processor before the run began: other work, if there was any.
+    #[serde(default)]
+    pub(super) load: f64,
     pub(super) peer: String,
     pub(super) version: String,
     pub(super) durability: String,
@@ -53,6 +56,10 @@ impl Lines {
     /// Any line of a subject; who it was is the same in all of them.
     pub(super) fn of(&self, id: &str) -> Option<&Line> {
         self.0.iter().find(|line| line.id == id)
+    }
+
+    pub(super) fn load(&self) -> f64 {
+        self.0.iter().map(|line| line.load).fold(0.0, f64::max)
     }
 
     pub(super) fn turns(&self) -> u32 {
@@ -95,6 +102,7 @@ mod tests {
         let line = |(id, turn, rate): &(&str, u32, f64)| Line {
             id: String::from(*id),
             turn: *turn,
+            load: 0.0,
             peer: String::new(),
             version: String::new(),
             durability: String::new(),

@@ -28,18 +28,24 @@ const TABLES: [(Table, &str, &str); 5] = [
 pub(super) fn write(docs: &Path, lines: &Lines) -> anyhow::Result<()> {
     let path = docs.join("PERFORMANCE.md");
     let page = std::fs::read_to_string(&path)?;
-    let (above, rest) = page.split_once(BEGIN).context("no marker begins what was measured")?;
-    let (_, below) = rest.split_once(END).context("no marker ends what was measured")?;
-    let measured = measured(lines)?;
-    std::fs::write(&path, format!("{above}{BEGIN}\n\n{measured}\n{END}{below}"))?;
+    std::fs::write(&path, replaced(&page, &measured(lines)?)?)?;
     std::fs::write(docs.join(PLOT), chart::draw(&rates(lines))?)?;
     Ok(())
 }
 
+/// Puts what was measured between the markers, and leaves the rest as it is.
+fn replaced(page: &str, measured: &str) -> anyhow::Result<String> {
+    let (above, rest) = page.split_once(BEGIN).context("no marker begins what was measured")?;
+    let (_, below) = rest.split_once(END).context("no marker ends what was measured")?;
+    Ok(format!("{above}{BEGIN}\n\n{measured}\n{END}{below}"))
+}
+
 fn measured(lines: &Lines) -> anyhow::Result<String> {
     let mut text = String::new();
-    writeln!(text, "Medians of {} turns on {}.", lines.turns(), machine()?)?;
-    writeln!(text, "What one line of a table did not finish is not in it.\n")?;
+    let (turns, load) = (lines.turns(), lines.load());
+    writeln!(text, "Medians of {turns} turns on {}{}.", machine()?, compiler())?;
+    writeln!(text, "Before the run, {load} processes on average wanted a processor.")?;
+    writeln!(text, "Who did not finish is not in the tables.\n")?;
     writeln!(text, "| bar | held to | seen | |\n|---|---|---|---|")?;
     for bar in bars::bars(lines) {
         let (limit, seen) = (bar.limit(), bar.seen());
@@ -66,6 +72,15 @@ fn measured(lines: &Lines) -> anyhow::Result<String> {
         }
     }
     Ok(text)
+}
+
+/// The compiler that is on the path, which built all of them.
+fn compiler() -> String {
+    let version = std::process::Command::new("rustc").arg("--version").output();
+    let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    let version = version.unwrap_or_default();
+    let number = version.split_whitespace().nth(1);
+    number.map_or_else(String::new, |number| format!(", rustc {number}"))
 }
 
 fn name(subject: &Subject, line: &Line) -> String {
@@ -123,4 +138,19 @@ fn rates(lines: &Lines) -> Vec<chart::Bar> {
             Some(chart::Bar { name: name(&subject, line), rate, kind })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_by_hand_stays() -> anyhow::Result<()> {
+        let page = format!("# Performance\n\n{BEGIN}\n\nold\n\n{END}\n\nA note.\n");
+        let found = replaced(&page, "new\n")?;
+        assert_eq!(found, format!("# Performance\n\n{BEGIN}\n\nnew\n\n{END}\n\nA note.\n"));
+        assert_eq!(replaced(&found, "new\n")?, found);
+        assert!(replaced("# Performance\n", "new\n").is_err());
+        Ok(())
+    }
 }

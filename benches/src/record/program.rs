@@ -23,6 +23,8 @@ pub(super) struct Programs<'a> {
     peers: Option<PathBuf>,
     python: Option<PathBuf>,
     server: &'a Server,
+    /// What else wanted a processor before any of this ran.
+    load: f64,
 }
 
 impl<'a> Programs<'a> {
@@ -34,7 +36,9 @@ impl<'a> Programs<'a> {
         for path in peers.iter().chain(&python) {
             ensure!(path.exists(), "{} is not there", path.display());
         }
-        Ok(Self { peers, python, server })
+        let load = std::fs::read_to_string("/proc/loadavg")?;
+        let load = load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN);
+        Ok(Self { peers, python, server, load })
     }
 
     /// Runs it; nothing if its program is not there.
@@ -54,7 +58,12 @@ impl<'a> Programs<'a> {
             let drop = "DROP DATABASE measured WITH (FORCE)";
             postgres::psql(self.server, &self.server.url(), drop)?;
         }
-        Ok(measured?.map(|line| Line { id: String::from(subject.id), turn, ..line }))
+        Ok(measured?.map(|line| Line {
+            id: String::from(subject.id),
+            turn,
+            load: self.load,
+            ..line
+        }))
     }
 
     async fn measure(

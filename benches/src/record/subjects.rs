@@ -98,10 +98,10 @@ const SERVER: &[Row] = &[
     ("postgres", Server, Ours, "burn-down", "postgres", 100_000, 1_024),
     ("postgres bare", Server, BareSql, "burn-down", "postgres", 100_000, 2),
     ("awa", Server, Peer("awa"), "burn-down", "postgres", 40_000, 256),
-    ("graphile_worker", Server, Peer("graphile_worker"), "burn-down", "postgres", 40_000, 500),
+    ("graphile_worker", Server, Peer("graphile_worker"), "burn-down", "postgres", 40_000, 100),
     ("riverqueue postgres", Server, Peer("riverqueue"), "burn-down", "postgres", 40_000, 1_000),
     ("apalis postgres", Server, Peer("apalis"), "burn-down", "postgres", 10_000, 256),
-    ("underway", Server, Peer("underway"), "burn-down", "postgres", 2_000, 8),
+    ("underway", Server, Peer("underway"), "burn-down", "postgres", 2_000, 4),
     ("celery everysec", Server, Celery, "burn-down", "redis-everysec", 8_000, 2),
     ("celery always", Server, Celery, "burn-down", "redis-always", 6_000, 2),
 ];
@@ -111,9 +111,19 @@ const FIVE_STAGES: &[Row] = &[
     ("memory by hand, five stages", FiveStages, Ours, "by-hand-pipeline", "memory", 60_000, 256),
     ("sled, five stages", FiveStages, Ours, "pipeline", "sled", 40_000, 1_024),
     ("sled raw, five stages", FiveStages, Ours, "raw-pipeline", "sled", 40_000, 256),
+    ("apalis sqlite, five stages", FiveStages, Peer("apalis"), "pipeline", "sqlite", 1_000, 256),
     ("duroxide, five stages", FiveStages, Peer("duroxide"), "pipeline", "sqlite", 200, 2),
     ("postgres, five stages", FiveStages, Ours, "pipeline", "postgres", 20_000, 1_024),
-    ("underway, five stages", FiveStages, Peer("underway"), "pipeline", "postgres", 400, 8),
+    (
+        "apalis postgres, five stages",
+        FiveStages,
+        Peer("apalis"),
+        "pipeline",
+        "postgres",
+        2_000,
+        256,
+    ),
+    ("underway, five stages", FiveStages, Peer("underway"), "pipeline", "postgres", 400, 4),
     ("celery, five stages", FiveStages, Celery, "pipeline", "redis-everysec", 1_500, 2),
 ];
 
@@ -130,7 +140,7 @@ const LATENCY: &[Row] = &[
     ("graphile_worker, latency", Latency, Peer("graphile_worker"), "latency", "postgres", 200, 256),
     ("riverqueue postgres, latency", Latency, Peer("riverqueue"), "latency", "postgres", 100, 256),
     ("apalis postgres, latency", Latency, Peer("apalis"), "latency", "postgres", 100, 256),
-    ("underway, latency", Latency, Peer("underway"), "latency", "postgres", 200, 8),
+    ("underway, latency", Latency, Peer("underway"), "latency", "postgres", 200, 4),
     ("celery, latency", Latency, Celery, "latency", "redis-everysec", 200, 2),
 ];
 

@@ -12,11 +12,14 @@ use apalis::{
 };
 use apalis_postgres::PostgresStorage;
 use apalis_sqlite::{SqliteStorage, callback::HookCallbackListener};
+use apalis_workflow::SteppedFlow;
 use peer::{About, Error, Noop, Peer, Result, Work};
 
 struct Apalis {
     storage: Storage,
     slots: usize,
+    /// Each is a row of its own, that the one before inserts.
+    stages: usize,
 }
 
 enum Storage {
@@ -36,6 +39,10 @@ const POLL: Duration = Duration::from_millis(100);
 async fn run(task: Noop) -> std::result::Result<(), Error> {
     peer::run(&task);
     Ok(())
+}
+
+async fn pass(task: Noop) -> std::result::Result<Noop, Error> {
+    Ok(task)
 }
 
 impl Peer for Apalis {
@@ -61,7 +68,7 @@ impl Peer for Apalis {
             }
             other => return Err(format!("apalis has no store {other} here").into()),
         };
-        Ok(Self { storage, slots: work.slots })
+        Ok(Self { storage, slots: work.slots, stages: work.stages() })
     }
 
     fn about(&self) -> About {
@@ -117,11 +124,19 @@ impl Peer for Apalis {
     }
 
     async fn start(&mut self) -> Result<()> {
-        let slots = self.slots;
+        let (slots, stages) = (self.slots, self.stages);
         macro_rules! work {
             ($backend:expr) => {{
                 let worker = WorkerBuilder::new("bench").backend($backend).concurrency(slots);
                 tokio::spawn(worker.parallelize(tokio::spawn).build(run).run());
+            }};
+        }
+        macro_rules! flow {
+            ($backend:expr) => {{
+                let worker = WorkerBuilder::new("bench").backend($backend).concurrency(slots);
+                let flow = SteppedFlow::new("noop").and_then(pass).and_then(pass).and_then(pass);
+                let flow = flow.and_then(pass).and_then(run);
+                tokio::spawn(worker.parallelize(tokio::spawn).build(flow).run());
             }};
         }
         match &mut self.storage {
@@ -137,11 +152,21 @@ impl Peer for Apalis {
             Storage::Sqlite(storage, listener) => {
                 let listener = listener.take().ok_or("it works already")?;
                 let strategy = Strategy::new().stream(listener).interval(POLL);
-                work!(storage.clone().poll_with_strategy(strategy));
+                let backend = storage.clone().poll_with_strategy(strategy);
+                if stages == 1 {
+                    work!(backend);
+                } else {
+                    flow!(backend);
+                }
             }
             Storage::Postgres(storage) => {
                 let strategy = Strategy::new().interval(POLL);
-                work!(storage.clone().with_pubsub().poll_with_strategy(strategy));
+                let backend = storage.clone().with_pubsub().poll_with_strategy(strategy);
+                if stages == 1 {
+                    work!(backend);
+                } else {
+                    flow!(backend);
+                }
             }
         }
         Ok(())
@@ -159,7 +184,7 @@ impl Peer for Apalis {
                 sqlx::query_scalar(count).fetch_one(storage.pool()).await?
             }
         };
-        Ok(count.try_into()?)
+        Ok(u64::try_from(count)? / self.stages as u64)
     }
 }
 

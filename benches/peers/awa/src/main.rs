@@ -36,7 +36,6 @@ impl Peer for Awa {
     }
 
     async fn submit_all(&mut self, tasks: Vec<Noop>) -> Result<()> {
-        let mut connection = self.pool.acquire().await?;
         for tasks in tasks.chunks(1_000) {
             let params = tasks.iter().map(|noop| {
                 let task = Task { noop: noop.clone() };
@@ -44,7 +43,10 @@ impl Peer for Awa {
                 Ok(InsertParams { kind: task.kind_str().into(), args: task.to_args()?, opts })
             });
             let params = params.collect::<Result<Vec<_>>>()?;
-            awa::insert_many_copy(&mut connection, &params).await?;
+            // Its staging table is emptied at the end of each transaction.
+            let mut transaction = self.pool.begin().await?;
+            awa::insert_many_copy(&mut transaction, &params).await?;
+            transaction.commit().await?;
         }
         Ok(())
     }

@@ -152,7 +152,11 @@ async fn burn_down<P: Peer>(mut peer: P, work: &Work) -> Result<serde_json::Valu
     let started = Instant::now();
     peer.start().await?;
     // The store is asked only when its answer can be the last: asking is work, too.
-    RAN_ALL.notified().await;
+    while tokio::time::timeout(Duration::from_secs(60), RAN_ALL.notified()).await.is_err() {
+        if started.elapsed() > Duration::from_secs(240) || ran() == 0 {
+            return Err(format!("{} of {} tasks ran", ran(), work.tasks).into());
+        }
+    }
     let verified = all_ended(&mut peer, work.tasks).await?;
     let seconds = started.elapsed().as_secs_f64();
     let mut line = line(&peer, work, verified);
