@@ -97,7 +97,7 @@ const FILE: &[Row] = &[
 const SERVER: &[Row] = &[
     ("postgres", Server, Ours, "burn-down", "postgres", 100_000, 1_024),
     ("postgres bare", Server, BareSql, "burn-down", "postgres", 100_000, 2),
-    ("awa", Server, Peer("awa"), "burn-down", "postgres", 40_000, 256),
+    ("awa", Server, Peer("awa"), "burn-down", "postgres", 40_000, 512),
     ("graphile_worker", Server, Peer("graphile_worker"), "burn-down", "postgres", 40_000, 100),
     ("riverqueue postgres", Server, Peer("riverqueue"), "burn-down", "postgres", 40_000, 1_000),
     ("apalis postgres", Server, Peer("apalis"), "burn-down", "postgres", 10_000, 256),
