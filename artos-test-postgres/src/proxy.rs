@@ -161,9 +161,11 @@ async fn connect(
     let requests = pass(from_client, to_server, weather.clone(), |now| now.requests, &bytes);
     let replies = pass(from_server, to_client, weather.clone(), |now| now.replies, &bytes);
     tokio::select! {
+        // What was held back may be let go at the same moment, and must not get through.
+        biased;
+        _ = weather.wait_for(|now| now.resets != resets) => {}
         () = requests => {}
         () = replies => {}
-        _ = weather.wait_for(|now| now.resets != resets) => {}
     }
 }
 
