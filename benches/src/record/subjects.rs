@@ -111,18 +111,8 @@ const FIVE_STAGES: &[Row] = &[
     ("memory by hand, five stages", FiveStages, Ours, "by-hand-pipeline", "memory", 60_000, 256),
     ("sled, five stages", FiveStages, Ours, "pipeline", "sled", 40_000, 1_024),
     ("sled raw, five stages", FiveStages, Ours, "raw-pipeline", "sled", 40_000, 256),
-    ("apalis sqlite, five stages", FiveStages, Peer("apalis"), "pipeline", "sqlite", 1_000, 256),
     ("duroxide, five stages", FiveStages, Peer("duroxide"), "pipeline", "sqlite", 200, 2),
     ("postgres, five stages", FiveStages, Ours, "pipeline", "postgres", 20_000, 1_024),
-    (
-        "apalis postgres, five stages",
-        FiveStages,
-        Peer("apalis"),
-        "pipeline",
-        "postgres",
-        2_000,
-        256,
-    ),
     ("underway, five stages", FiveStages, Peer("underway"), "pipeline", "postgres", 400, 4),
     ("celery, five stages", FiveStages, Celery, "pipeline", "redis-everysec", 1_500, 2),
 ];

@@ -12,14 +12,11 @@ use apalis::{
 };
 use apalis_postgres::PostgresStorage;
 use apalis_sqlite::{SqliteStorage, callback::HookCallbackListener};
-use apalis_workflow::SteppedFlow;
 use peer::{About, Error, Noop, Peer, Result, Work};
 
 struct Apalis {
     storage: Storage,
     slots: usize,
-    /// Each is a row of its own, that the one before inserts.
-    stages: usize,
 }
 
 enum Storage {
@@ -39,10 +36,6 @@ const POLL: Duration = Duration::from_millis(100);
 async fn run(task: Noop) -> std::result::Result<(), Error> {
     peer::run(&task);
     Ok(())
-}
-
-async fn pass(task: Noop) -> std::result::Result<Noop, Error> {
-    Ok(task)
 }
 
 impl Peer for Apalis {
@@ -68,7 +61,7 @@ impl Peer for Apalis {
             }
             other => return Err(format!("apalis has no store {other} here").into()),
         };
-        Ok(Self { storage, slots: work.slots, stages: work.stages() })
+        Ok(Self { storage, slots: work.slots })
     }
 
     fn about(&self) -> About {
@@ -124,19 +117,11 @@ impl Peer for Apalis {
     }
 
     async fn start(&mut self) -> Result<()> {
-        let (slots, stages) = (self.slots, self.stages);
+        let slots = self.slots;
         macro_rules! work {
             ($backend:expr) => {{
                 let worker = WorkerBuilder::new("bench").backend($backend).concurrency(slots);
                 tokio::spawn(worker.parallelize(tokio::spawn).build(run).run());
-            }};
-        }
-        macro_rules! flow {
-            ($backend:expr) => {{
-                let worker = WorkerBuilder::new("bench").backend($backend).concurrency(slots);
-                let flow = SteppedFlow::new("noop").and_then(pass).and_then(pass).and_then(pass);
-                let flow = flow.and_then(pass).and_then(run);
-                tokio::spawn(worker.parallelize(tokio::spawn).build(flow).run());
             }};
         }
         match &mut self.storage {
@@ -152,21 +137,11 @@ impl Peer for Apalis {
             Storage::Sqlite(storage, listener) => {
                 let listener = listener.take().ok_or("it works already")?;
                 let strategy = Strategy::new().stream(listener).interval(POLL);
-                let backend = storage.clone().poll_with_strategy(strategy);
-                if stages == 1 {
-                    work!(backend);
-                } else {
-                    flow!(backend);
-                }
+                work!(storage.clone().poll_with_strategy(strategy));
             }
             Storage::Postgres(storage) => {
                 let strategy = Strategy::new().interval(POLL);
-                let backend = storage.clone().with_pubsub().poll_with_strategy(strategy);
-                if stages == 1 {
-                    work!(backend);
-                } else {
-                    flow!(backend);
-                }
+                work!(storage.clone().with_pubsub().poll_with_strategy(strategy));
             }
         }
         Ok(())
@@ -184,7 +159,7 @@ impl Peer for Apalis {
                 sqlx::query_scalar(count).fetch_one(storage.pool()).await?
             }
         };
-        Ok(u64::try_from(count)? / self.stages as u64)
+        Ok(count.try_into()?)
     }
 }
 

@@ -92,6 +92,9 @@ pub fn version(lock: &str, name: &str) -> String {
 /// A job runtime that is measured.
 #[allow(async_fn_in_trait, reason = "one program uses it, from one place")]
 pub trait Peer: Sized {
+    /// Whether a task may have five stages here.
+    const PIPELINES: bool = false;
+
     /// Opens an empty store.
     async fn open(work: &Work) -> Result<Self>;
     fn about(&self) -> About;
@@ -135,6 +138,9 @@ pub fn ran() -> u64 {
 /// Does what the command line asks for, and prints a line of JSON.
 pub async fn main<P: Peer>() -> Result<()> {
     let work = Work::from_arguments()?;
+    if work.stages() > 1 && !P::PIPELINES {
+        return Err("this peer has no pipelines here".into());
+    }
     let peer = P::open(&work).await?;
     let line = match work.what.as_str() {
         "burn-down" | "pipeline" => burn_down(peer, &work).await?,

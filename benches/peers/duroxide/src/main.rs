@@ -21,6 +21,8 @@ struct Duroxide {
 }
 
 impl Peer for Duroxide {
+    const PIPELINES: bool = true;
+
     async fn open(work: &Work) -> Result<Self> {
         let file = format!("{}/duroxide.db", work.place);
         // It opens only files that are there.

@@ -19,6 +19,8 @@ struct Underway {
 }
 
 impl Peer for Underway {
+    const PIPELINES: bool = true;
+
     async fn open(work: &Work) -> Result<Self> {
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(&work.place).await?;
         underway::run_migrations(&pool).await?;
