@@ -130,8 +130,12 @@ pub(crate) fn shown(code: Option<i32>) -> String {
 /// seconds, and a task has at most five stages of eight attempts.
 const HEALED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Lets a store work without faults until every task is terminal, and looks at what it has then.
-pub(crate) fn heal(subject: &mut Subject) -> anyhow::Result<()> {
+/// Lets a store work without faults until every task is terminal, and looks at what it has then,
+/// once it has settled down.
+pub(crate) fn heal(
+    subject: &mut Subject,
+    settle_down: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut session =
         Session::start(subject.command(ChildDuty::Heal, &[])?, &subject.complaints())?;
     if must_open(&mut session, subject)? {
@@ -146,6 +150,7 @@ pub(crate) fn heal(subject: &mut Subject) -> anyhow::Result<()> {
     subject.crash("healed")?;
     if subject.findings().is_empty() {
         // By another process: in the last one a prune may have been under way.
+        settle_down()?;
         let mut session =
             Session::start(subject.command(ChildDuty::Dump, &[])?, &subject.complaints())?;
         if must_open(&mut session, subject)? {

@@ -28,6 +28,11 @@ pub(crate) trait Rig: Send {
     /// After how many rounds a store is healed, and another begun.
     fn rounds_of_a_store(&self) -> u64;
 
+    /// Waits until nothing is under way of what processes asked for that are gone.
+    fn settle_down(&self) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Whether a store is healed when its rounds are over.
     fn heals(&self) -> bool {
         true
@@ -146,7 +151,7 @@ impl Worker<'_> {
             self.report().round(outcome);
             let is_old = current.rounds >= rig.rounds_of_a_store();
             if is_old && rig.heals() && current.findings().is_empty() {
-                heal(&mut current)?;
+                heal(&mut current, || rig.settle_down())?;
             }
             if is_old || !current.findings().is_empty() {
                 self.bury(current, round)?;
@@ -157,7 +162,7 @@ impl Worker<'_> {
         }
         if let Some(mut last) = subject {
             if rig.heals() {
-                heal(&mut last)?;
+                heal(&mut last, || rig.settle_down())?;
             }
             self.bury(last, self.number)?;
         }

@@ -98,8 +98,12 @@ impl Rig for Chaos {
         back_again(&mut crowd, subject, &format!("{trouble:?}"), usual)?;
         crowd.end(subject, dice.below(2) == 0)?;
         self.proxy.reset();
-        self.runtime.block_on(forget_the_dead(&url))?;
+        self.settle_down()?;
         Ok(Round::Broken)
+    }
+
+    fn settle_down(&self) -> anyhow::Result<()> {
+        self.runtime.block_on(forget_the_dead(&self.url()))
     }
 
     fn rounds_of_a_store(&self) -> u64 {

@@ -157,9 +157,13 @@ impl Rig for Cuts {
         crowd.read_arrived(subject)?;
         back_again(&mut crowd, subject, "a cut", 0)?;
         crowd.end(subject, dice.below(3) == 0)?;
-        let url = self.server.as_ref().map(Server::url).unwrap_or_default();
-        self.runtime.block_on(forget_the_dead(&url))?;
+        self.settle_down()?;
         Ok(Round::Broken)
+    }
+
+    fn settle_down(&self) -> anyhow::Result<()> {
+        let url = self.server()?.url();
+        self.runtime.block_on(forget_the_dead(&url))
     }
 
     fn rounds_of_a_store(&self) -> u64 {
