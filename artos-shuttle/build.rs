@@ -213,7 +213,8 @@ const COPIES: [Copy; 25] = [
         file: SLED_SYNC,
         base: &SYNC,
         changes: &[(
-            "if self.sync(sequence, count).is_ok() {\n            news.publish(&self.hub);\n        }",
+            "if self.sync(sequence, count).is_ok() {\n            news.publish(&self.hub);\n\
+             \u{20}       }",
             "news.publish(&self.hub);\nlet _ = self.sync(sequence, count);",
         )],
     },

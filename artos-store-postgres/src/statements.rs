@@ -28,7 +28,8 @@ const RUN_AT: &str = "GREATEST(clock.now, n.start_at,
     CASE WHEN n.delay IS NOT NULL THEN LEAST(clock.now + n.delay, {end_of_time}) END)";
 
 /// When a new task expires.
-const EXPIRES_AT: &str = "CASE WHEN n.expires_after IS NOT NULL THEN LEAST(clock.now + n.expires_after, {end_of_time}) END";
+const EXPIRES_AT: &str = "CASE WHEN n.expires_after IS NOT NULL
+    THEN LEAST(clock.now + n.expires_after, {end_of_time}) END";
 
 /// Whether a report of progress is of the stage the task is at.
 const FITS: &str = "b.stage IS NOT NULL AND (t.stage IS NULL OR t.stage = b.stage)";

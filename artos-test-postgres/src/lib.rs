@@ -3,8 +3,8 @@
 //! It is started from the installed programs, in a temporary folder, on a free port, and it ends
 //! with the process that started it, however that ends. The machine's own cluster is never touched.
 //! `ARTOS_TEST_POSTGRES_PROGRAMS` names the folder of programs of another version than the newest
-//! that is installed. With `ARTOS_TEST_POSTGRES_URL`, [`url`] names a server that runs already instead.
-//! A [`Proxy`] stands for the network in between, and a [`Pooler`] for a pgbouncer.
+//! that is installed. With `ARTOS_TEST_POSTGRES_URL`, [`url`] names a server that runs already
+//! instead. A [`Proxy`] stands for the network in between, and a [`Pooler`] for a pgbouncer.
 
 mod pooler;
 mod programs;

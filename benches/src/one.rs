@@ -1,5 +1,5 @@
 //! One measurement, with one line of JSON as its end: what `record` runs in a process of its own,
-//! and what the programs in `benches/peers` do with other job runtimes.
+//! and what the programs in `benches/peers` do with other runtimes.
 
 use anyhow::ensure;
 use serde_json::{Map, Value, json};

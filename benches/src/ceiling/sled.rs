@@ -50,7 +50,7 @@ pub(crate) fn sled_one_by_one(tasks: u64, bytes: usize) -> anyhow::Result<Vec<f6
     let value = vec![7; bytes];
     let mut took = Vec::new();
     for id in ids(tasks) {
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::park_timeout(Duration::from_millis(2));
         let started = Instant::now();
         db.insert(id.as_uuid().as_bytes(), value.as_slice())?;
         db.flush()?;
