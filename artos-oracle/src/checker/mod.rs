@@ -133,6 +133,10 @@ impl Checker {
         self.clock_moved = Some(self.now);
         for task in self.tasks.values_mut() {
             task.leases.values_mut().for_each(|lease| lease.times.clock_moved());
+            if !task.is_inserted {
+                // Who knows which clock it begins by.
+                task.asked_at = 0;
+            }
             // It may end at any time the clock shows from now on.
             task.may_have_ended.values_mut().for_each(|since| *since = 0);
         }

@@ -110,6 +110,23 @@ fn i8_a_task_that_starts_early_is_caught() {
     story.submit_as(late(3_000)).claim(1, 1, 1).is_fine();
     let mut story = Story::new();
     story.submit_as(late(3_000_000)).claim(1, 1, 1).breaks(Invariant::NotEarly);
+    // The clock was set back before the store took it in, or after that.
+    for is_in in [false, true] {
+        let mut story = Story::new();
+        story.pass(9_000_000);
+        let call = story.ask(Asks::Insert(Box::new(submitted(1))));
+        if is_in {
+            story.say(call, Answer::Created { task: id(1) });
+        }
+        story.checker.clock_moved();
+        story.at -= 8_000_000;
+        story.claim(1, 1, 1);
+        if is_in {
+            story.breaks(Invariant::NotEarly)
+        } else {
+            story.is_fine()
+        };
+    }
 }
 
 #[test]
