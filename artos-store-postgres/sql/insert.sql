@@ -7,13 +7,13 @@ WITH clock AS MATERIALIZED (
 wanted AS (
     SELECT *
     FROM unnest(
-        $1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[],
-        $8::uuid[], $9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[],
-        $14::bytea[], $15::bytea[]
+        $1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::uuid[],
+        $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bytea[], $13::bytea[],
+        $14::text[], $15::uuid[]
     ) WITH ORDINALITY AS n (
-        id, kind, queue, priority, tenant, labels, idempotency_key,
-        key_digest, retry_of, delay, start_at, expires_after, stage,
-        input, checkpoint, position
+        id, kind, queue, priority, tenant, labels, retry_of,
+        delay, start_at, expires_after, stage, input, checkpoint,
+        idempotency_key, key_digest, position
     )
 ),
 {new_tasks}

@@ -108,13 +108,13 @@ applied AS (
 wanted AS (
     SELECT n.*
     FROM unnest(
-        $1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[],
-        $8::uuid[], $9::uuid[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[],
-        $14::bytea[], $15::bytea[], $16::bigint[]
+        $1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::uuid[],
+        $8::bigint[], $9::bigint[], $10::bigint[], $11::text[], $12::bytea[], $13::bytea[],
+        $14::text[], $15::uuid[], $16::bigint[]
     ) WITH ORDINALITY AS n (
-        id, kind, queue, priority, tenant, labels, idempotency_key,
-        key_digest, retry_of, delay, start_at, expires_after, stage,
-        input, checkpoint, item, position
+        id, kind, queue, priority, tenant, labels, retry_of,
+        delay, start_at, expires_after, stage, input, checkpoint,
+        idempotency_key, key_digest, item, position
     )
     JOIN applied ON applied.position = n.item
 ),

@@ -89,10 +89,7 @@ fn drawn(pause: Duration, random: &Random) -> Duration {
 mod tests {
     //! However many calls wait, attempts are few, and the end of a trouble is noticed by all.
 
-    use std::sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::SeqCst},
-    };
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
     use futures::future::join_all;
 
@@ -101,7 +98,7 @@ mod tests {
     /// Lets calls fail until so much time has passed; how many attempts they made, and when each
     /// had its connection.
     async fn attempts(calls: u32, outage: Duration) -> (u32, Vec<Duration>) {
-        let (pace, tries) = (Arc::new(Pace::default()), AtomicU32::new(0));
+        let (pace, tries) = (Pace::default(), AtomicU32::new(0));
         let begun = Instant::now();
         let call = async |random: Random| {
             loop {

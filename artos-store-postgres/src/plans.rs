@@ -86,7 +86,7 @@ impl Million {
     async fn explain(&mut self, name: &str, sql: &str, mode: &str, arguments: &str) -> Vec<String> {
         let arguments = if arguments.is_empty() { String::new() } else { format!("({arguments})") };
         // The store counts without sequential scans, too.
-        let scan = if name.starts_with("count_q") || name == "count" { "off" } else { "on" };
+        let scan = if matches!(name, "count" | "count_queue") { "off" } else { "on" };
         let prepare = format!(
             "SET enable_seqscan = {scan}; SET plan_cache_mode = {mode}; DEALLOCATE ALL;
              PREPARE looked_at AS {sql}"

@@ -80,6 +80,32 @@ async fn behind(jwt: Jwt) -> Service {
     service.behind(app)
 }
 
+/// A service with the keys of a file.
+struct KeyFile {
+    folder: tempfile::TempDir,
+    service: Service,
+}
+
+impl KeyFile {
+    /// Makes the file, with the key of one.
+    async fn of(signer: &Signer) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jwks.json");
+        std::fs::write(&path, set(&[signer])).unwrap();
+        let service = behind(builder().keys_from_file(&path).build().unwrap()).await;
+        Self { folder, service }
+    }
+
+    fn write(&self, text: impl AsRef<[u8]>) {
+        std::fs::write(self.folder.path().join("jwks.json"), text).unwrap();
+    }
+
+    /// Returns how a request with a token is answered.
+    async fn call(&self, token: &str) -> u16 {
+        self.service.get(BASE).token(token).send().await.status.as_u16()
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_good_token_acts_for_its_organization_with_its_scopes() {
     let signer = Signer::new("one");
@@ -318,17 +344,13 @@ async fn while_keys_are_read_again_known_ones_are_good_and_strangers_share_one_r
 #[tokio::test(start_paused = true)]
 async fn keys_from_a_file_are_read_again_for_a_new_key() {
     let (one, two) = (Signer::new("one"), Signer::new("two"));
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("jwks.json");
-    std::fs::write(&path, set(&[&one])).unwrap();
-    let service = behind(builder().keys_from_file(&path).build().unwrap()).await;
-    let call = async |token: &str| service.get(BASE).token(token).send().await.status.as_u16();
+    let issuer = KeyFile::of(&one).await;
     let token = two.sign(&claims());
-    assert_eq!(call(&token).await, 401);
-    std::fs::write(&path, set(&[&two])).unwrap();
+    assert_eq!(issuer.call(&token).await, 401);
+    issuer.write(set(&[&two]));
     tokio::time::sleep(10 * SECOND).await;
-    assert_eq!(call(&token).await, 200);
-    assert_eq!(call(&one.sign(&claims())).await, 401);
+    assert_eq!(issuer.call(&token).await, 200);
+    assert_eq!(issuer.call(&one.sign(&claims())).await, 401);
 }
 
 const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -336,59 +358,47 @@ const MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
 #[tokio::test(start_paused = true)]
 async fn keys_that_grew_old_while_nobody_called_are_read_again_before_they_are_used() {
     let (one, two) = (Signer::new("one"), Signer::new("two"));
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("jwks.json");
-    std::fs::write(&path, set(&[&one])).unwrap();
-    let service = behind(builder().keys_from_file(&path).build().unwrap()).await;
-    let call = async |token: &str| service.get(BASE).token(token).send().await.status.as_u16();
+    let issuer = KeyFile::of(&one).await;
     let (first, second) = (one.sign(&claims()), two.sign(&claims()));
-    assert_eq!(call(&first).await, 200);
+    assert_eq!(issuer.call(&first).await, 200);
     // The issuer takes its key back.
-    std::fs::write(&path, set(&[&two])).unwrap();
+    issuer.write(set(&[&two]));
     tokio::time::sleep(12 * MINUTE).await;
-    assert_eq!((call(&first).await, call(&second).await), (401, 200));
+    assert_eq!((issuer.call(&first).await, issuer.call(&second).await), (401, 200));
 }
 
 #[tokio::test(start_paused = true)]
 async fn keys_that_cannot_be_read_again_are_good_for_an_hour() {
     let one = Signer::new("one");
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("jwks.json");
-    std::fs::write(&path, set(&[&one])).unwrap();
-    let service = behind(builder().keys_from_file(&path).build().unwrap()).await;
-    let call = async |token: &str| service.get(BASE).token(token).send().await.status.as_u16();
+    let issuer = KeyFile::of(&one).await;
     let token = one.sign(&claims());
-    std::fs::write(&path, "broken").unwrap();
+    issuer.write("broken");
     for _ in 0..5 {
         tokio::time::sleep(11 * MINUTE).await;
-        assert_eq!(call(&token).await, 200);
+        assert_eq!(issuer.call(&token).await, 200);
     }
     tokio::time::sleep(6 * MINUTE).await;
-    assert_eq!(call(&token).await, 503);
-    std::fs::write(&path, set(&[&one])).unwrap();
+    assert_eq!(issuer.call(&token).await, 503);
+    issuer.write(set(&[&one]));
     tokio::time::sleep(10 * SECOND).await;
-    assert_eq!(call(&token).await, 200);
+    assert_eq!(issuer.call(&token).await, 200);
 }
 
 #[tokio::test(start_paused = true)]
 async fn strangers_do_not_keep_known_keys_from_being_read_again() {
     let (one, two, stranger) = (Signer::new("one"), Signer::new("two"), Signer::new("stranger"));
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("jwks.json");
-    std::fs::write(&path, set(&[&one])).unwrap();
-    let service = behind(builder().keys_from_file(&path).build().unwrap()).await;
-    let call = async |token: &str| service.get(BASE).token(token).send().await.status.as_u16();
+    let issuer = KeyFile::of(&one).await;
     let (first, unknown) = (one.sign(&claims()), stranger.sign(&claims()));
     for second in 0..720 {
-        let unknown = (0..4).map(|_| service.get(BASE).token(&unknown).spawn());
+        let unknown = (0..4).map(|_| issuer.service.get(BASE).token(&unknown).spawn());
         for answer in unknown.collect::<Vec<_>>() {
             assert_eq!(answer.await.unwrap().status, 401);
         }
         if second == 600 {
-            std::fs::write(&path, set(&[&two])).unwrap();
+            issuer.write(set(&[&two]));
         }
         if second > 611 {
-            assert_eq!(call(&first).await, 401, "{second} seconds");
+            assert_eq!(issuer.call(&first).await, 401, "{second} seconds");
         }
         tokio::time::sleep(SECOND).await;
     }

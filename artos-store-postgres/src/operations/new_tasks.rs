@@ -1,6 +1,6 @@
 //! New tasks as the arrays that a statement takes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem::take};
 
 use artos_core::model::{Labels, Name, NewTask, StartAt};
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
@@ -55,31 +55,17 @@ impl<'a> NewTasks<'a> {
 
     /// Binds the arrays to the first fifteen parameters of a statement.
     pub(crate) fn bind<'q>(
-        self,
+        mut self,
         query: Query<'q, Postgres, PgArguments>,
     ) -> Query<'q, Postgres, PgArguments>
     where
         'a: 'q,
     {
-        query
-            .bind(self.ids)
-            .bind(self.kinds)
-            .bind(self.queues)
-            .bind(self.priorities)
-            .bind(sparse(self.tenants))
-            .bind(sparse(self.labels))
-            .bind(sparse(self.keys))
-            .bind(sparse(self.digests))
-            .bind(sparse(self.retries))
-            .bind(sparse(self.delays))
-            .bind(sparse(self.starts))
-            .bind(sparse(self.lifetimes))
-            .bind(sparse(self.stages))
-            .bind(self.inputs)
-            .bind(sparse(self.checkpoints))
+        let (keys, digests) = (take(&mut self.keys), take(&mut self.digests));
+        self.bind_keyless(query).bind(sparse(keys)).bind(sparse(digests))
     }
 
-    /// Binds the arrays of tasks without idempotency keys to the first thirteen parameters.
+    /// Binds all but the idempotency keys, to the first thirteen parameters.
     pub(crate) fn bind_keyless<'q>(
         self,
         query: Query<'q, Postgres, PgArguments>,
