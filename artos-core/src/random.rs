@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use crate::model::{TaskId, Timestamp, WorkerId};
+use crate::model::{TaskId, Timestamp, WorkerId, id::COUNTER_BITS};
 
 /// A source of randomness. With a seed, everything drawn from it can be drawn again.
 pub struct Random {
@@ -16,9 +16,6 @@ pub struct Random {
     /// Milliseconds and a counter of the last task id, so that ids of one source only ever grow.
     last_id: AtomicU64,
 }
-
-/// Bits of the counter below the milliseconds in a task id.
-const COUNTER_BITS: u32 = 12;
 
 impl Random {
     /// Starts from the operating system's randomness.
@@ -64,16 +61,8 @@ impl Random {
         {
             Ok(last) | Err(last) => last,
         };
-        let id = u128::from(next(last));
-        let random = u128::from(self.draw(|generator| generator.u64(..)));
-        let millis = id >> COUNTER_BITS;
-        let counter = id & ((1 << COUNTER_BITS) - 1);
-        let bits = (millis << 80)
-            | (0x7 << 76)
-            | (counter << 64)
-            | (0b10 << 62)
-            | (random & ((1 << 62) - 1));
-        TaskId::from_uuid(uuid::Uuid::from_u128(bits))
+        let random = self.draw(|generator| generator.u64(..));
+        TaskId::from_fields(u128::from(next(last)), u128::from(random))
     }
 
     fn draw<T>(&self, draw: impl FnOnce(&mut fastrand::Rng) -> T) -> T {
@@ -100,6 +89,26 @@ mod tests {
         }
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
         assert!(ids.iter().all(|id| id.as_uuid().get_version_num() == 7));
+    }
+
+    #[test]
+    fn what_follows_a_task_sorts_after_it_even_by_a_clock_that_is_behind() {
+        let (ahead, behind) = (Random::from_seed(7), Random::from_seed(8));
+        for millis in [0, 1, 1_000, 1_800_000_000_000] {
+            let now = Timestamp::from_micros(millis * 1_000);
+            for _ in 0..5_000 {
+                let task = ahead.task_id(now + std::time::Duration::from_secs(1));
+                let own = behind.task_id(now);
+                let after = own.sorted_after(task);
+                assert!(after > task, "{after} follows {task}");
+                assert_eq!(after.as_uuid().get_version_num(), 7);
+                assert_eq!(after.as_uuid().get_variant(), uuid::Variant::RFC4122);
+                // Of two that follow, each has random bits of its own.
+                assert_eq!(after.as_uuid().as_bytes()[9..], own.as_uuid().as_bytes()[9..]);
+                // What sorts after it anyway stays as it is.
+                assert_eq!(task.sorted_after(own), task);
+            }
+        }
     }
 
     #[test]

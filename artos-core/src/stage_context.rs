@@ -173,9 +173,9 @@ impl StageContext {
     /// A fatal error around [`SubmitError`](crate::SubmitError) if the task does not encode or
     /// breaks a limit.
     pub fn follow_up<T: Task>(&self, task: impl Into<Submission<T>>) -> StageResult<TaskId> {
+        let ids = self.0.signals.signals().ids().after(self.task_id());
         // A task that does not encode now never will.
-        let task =
-            task.into().into_new_task(self.0.signals.signals().ids()).map_err(StageError::fatal)?;
+        let task = task.into().into_new_task(&ids).map_err(StageError::fatal)?;
         let id = task.id;
         self.0.follow_ups.lock().unwrap_or_else(PoisonError::into_inner).push(task);
         Ok(id)

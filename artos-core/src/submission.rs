@@ -201,11 +201,23 @@ impl<T> fmt::Debug for Submission<T> {
 pub(crate) struct Ids {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<Random>,
+    /// What is made follows this task, and sorts after it.
+    parent: Option<TaskId>,
 }
 
 impl Ids {
+    pub(crate) fn new(clock: impl Clock, random: Random) -> Self {
+        Self { clock: Arc::new(clock), random: Arc::new(random), parent: None }
+    }
+
+    /// Where the ids of what follows a task come from.
+    pub(crate) fn after(&self, task: TaskId) -> Self {
+        Self { parent: Some(task), ..self.clone() }
+    }
+
     pub(crate) fn task_id(&self) -> TaskId {
-        self.random.task_id(self.now())
+        let id = self.random.task_id(self.now());
+        self.parent.map_or(id, |parent| id.sorted_after(parent))
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -215,7 +227,7 @@ impl Ids {
 
 impl Default for Ids {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), random: Arc::new(Random::from_entropy()) }
+        Self::new(SystemClock, Random::from_entropy())
     }
 }
 

@@ -74,8 +74,7 @@ impl Client {
     /// Makes a client whose task ids come from this clock and randomness, for tests that must come
     /// out the same every time.
     pub fn deterministic(store: impl TaskStore, clock: impl Clock, random: Random) -> Self {
-        let ids = Ids { clock: Arc::new(clock), random: Arc::new(random) };
-        Self::with_ids(Arc::new(store), ids)
+        Self::with_ids(Arc::new(store), Ids::new(clock, random))
     }
 
     pub(crate) fn with_ids(store: Arc<dyn TaskStore>, ids: Ids) -> Self {

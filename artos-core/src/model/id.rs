@@ -7,7 +7,8 @@ use uuid::Uuid;
 /// Identifies a task for ever.
 ///
 /// Ids are UUIDs of version 7: they sort by the time of submission, and ids made by one client sort
-/// in exactly the order they were made.
+/// in exactly the order they were made. What a task submits sorts after the task, whichever clock
+/// was ahead.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TaskId(Uuid);
 
@@ -57,6 +58,36 @@ macro_rules! uuid_newtype {
 
 uuid_newtype!(TaskId);
 uuid_newtype!(WorkerId);
+
+/// Bits of the counter below the milliseconds in an id.
+pub(crate) const COUNTER_BITS: u32 = 12;
+
+/// The bits of an id that are random: all below the variant.
+const RANDOM_BITS: u32 = 62;
+
+impl TaskId {
+    /// Returns this id if it sorts after `task`, else one with the same random bits that does: with
+    /// the time and the counter of `task`, one higher.
+    pub(crate) fn sorted_after(self, task: Self) -> Self {
+        if self > task {
+            return self;
+        }
+        let bits = task.0.as_u128();
+        let counter = (bits >> 64) & ((1 << COUNTER_BITS) - 1);
+        let instant = ((bits >> 80) << COUNTER_BITS) | counter;
+        Self::from_fields(instant + 1, self.0.as_u128())
+    }
+
+    /// Makes an id (RFC 9562, section 5.7) of 60 bits, which are the milliseconds and the counter
+    /// of twelve bits below them, and 62 random bits.
+    pub(crate) const fn from_fields(instant: u128, random: u128) -> Self {
+        let millis = instant >> COUNTER_BITS;
+        let counter = instant & ((1 << COUNTER_BITS) - 1);
+        let random = random & ((1 << RANDOM_BITS) - 1);
+        let bits = (millis << 80) | (0x7 << 76) | (counter << 64) | (0b10 << RANDOM_BITS) | random;
+        Self(Uuid::from_u128(bits))
+    }
+}
 
 // The order of the bytes, compared as one number: every index of every store does little else.
 impl Ord for TaskId {

@@ -3,7 +3,7 @@
 //! Nothing here is async, reads a clock or draws a random number.
 
 mod failure;
-mod id;
+pub(crate) mod id;
 mod lease;
 mod name;
 mod outcome;

@@ -182,7 +182,7 @@ impl RuntimeBuilder {
     /// Takes ids and jitter from this clock and randomness, for tests that must come out the same
     /// every time.
     pub fn deterministic(mut self, clock: impl Clock, random: Random) -> Self {
-        self.ids = Ids { clock: Arc::new(clock), random: Arc::new(random) };
+        self.ids = Ids::new(clock, random);
         self
     }
 

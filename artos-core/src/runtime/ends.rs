@@ -43,6 +43,7 @@ impl Ends {
             | OutcomeKind::Snooze
             | OutcomeKind::Interrupt => return Vec::new(),
         };
+        let ids = &ids.after(record.id);
         let make = |maker: &Maker| {
             let made = std::panic::catch_unwind(AssertUnwindSafe(|| maker(record, state, ids)));
             match made {

@@ -1,8 +1,8 @@
 //! Tasks that a stage submits together with its own success.
 
 use artos_core::{
-    Pipeline, RetryPolicy, Stage, StageContext, StageOptions, StageResult, Submission, Task,
-    stage_fn,
+    Client, Clock, ListQuery, Pipeline, Random, RetryPolicy, Stage, StageContext, StageOptions,
+    StageResult, Submission, Task, Timestamp, stage_fn, store::TaskStore,
 };
 use serde::{Deserialize, Serialize};
 
@@ -60,4 +60,45 @@ async fn a_follow_up_that_breaks_a_limit_fails_the_task_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_stage_in_a_unit_test_needs_no_runtime() {
     assert_eq!(increment(StageContext::for_test("increment"), Count(1)).await.unwrap(), 2);
+}
+
+/// A clock that stands still.
+#[derive(Debug)]
+struct Stopped(i64);
+
+impl Clock for Stopped {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_task_submits_sorts_after_it_though_its_own_clock_was_ahead() {
+    let (sender, mut announced) = signals();
+    let stage = |cx: StageContext, Count(number): Count| async move {
+        cx.follow_up(Announce(number))?;
+        Ok(number)
+    };
+    let announce = move |_: StageContext, Announce(number): Announce| {
+        sender.send(number).ok();
+        async { StageResult::Ok(()) }
+    };
+    let store = store();
+    let (ahead, behind) = (Stopped(3_600_000_000), Stopped(0));
+    let client = Client::deterministic(store.clone(), ahead, Random::from_seed(1));
+    let _runtime = runtime(store.clone())
+        .deterministic(behind, Random::from_seed(2))
+        .register(Pipeline::new("work", stage_fn(stage)))
+        .register(Pipeline::new("announce", stage_fn(announce)))
+        .on_end(|record, _| (record.kind == Count::KIND).then(|| Submission::new(Announce(2))))
+        .start()
+        .await
+        .unwrap();
+    let task = client.submit(Count(1)).await.unwrap();
+    for _ in 0..2 {
+        announced.recv().await.unwrap();
+    }
+    let page = store.list(&ListQuery::default()).await.unwrap();
+    let oldest = page.tasks.iter().map(|task| task.id).min();
+    assert_eq!((page.tasks.len(), oldest), (3, Some(task.id())));
 }
