@@ -189,11 +189,8 @@ impl<C: Commit> Committer<C> {
     /// committer to wake up. Whoever comes meanwhile goes by the committer. To a store that answers
     /// at once, callers go side by side: there is no time for a group to gather.
     ///
-    /// `None` outside of a tokio runtime, too: stores may need one.
+    /// The caller has to be in a tokio runtime: stores may need one.
     pub(crate) fn alone(&self) -> Option<Alone<'_, C>> {
-        if tokio::runtime::Handle::try_current().is_err() {
-            return None;
-        }
         if self.answers_at_once() {
             return Some(Alone { committer: self, counted: false });
         }

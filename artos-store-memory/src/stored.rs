@@ -117,7 +117,11 @@ impl Stored {
         let mut record = self.unpack(id, names, rare);
         let answer = change(&mut record);
         self.pack(&record, names);
-        self.keep_rare(record);
+        if is_plain(&record) {
+            self.rare = None;
+        } else {
+            self.keep_rare(record);
+        }
         answer
     }
 
@@ -127,12 +131,12 @@ impl Stored {
         id: TaskId,
         names: &mut Names,
         change: impl FnOnce(&mut TaskRecord) -> T,
-    ) -> (T, TaskRecord) {
-        let mut record = self.record(id, names);
+    ) -> (T, Box<TaskRecord>) {
+        let mut record = Box::new(self.record(id, names));
         let answer = change(&mut record);
         self.pack(&record, names);
         if self.rare.is_some() || !is_plain(&record) {
-            self.keep_rare(record.clone());
+            self.keep_rare(TaskRecord::clone(&record));
         }
         (answer, record)
     }

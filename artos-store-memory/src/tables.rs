@@ -107,9 +107,7 @@ impl Tables {
             let claimed = self.change_stored(id, |stored, names| {
                 let (claimed, record) = stored.change_copy(id, names, claim);
                 let payload = stored.checkpoint().unwrap_or_else(|| stored.input());
-                claimed
-                    .ok()
-                    .map(|()| Claimed { record: Box::new(record), payload: payload.clone() })
+                claimed.ok().map(|()| Claimed { record, payload: payload.clone() })
             });
             tasks.extend(claimed.flatten());
         }

@@ -310,7 +310,9 @@ impl Client {
         let asked: Vec<_> =
             tasks.iter().map(|task| (task.id, task.idempotency_key.clone())).collect();
         let committer = self.committer()?;
-        let replies = match committer.alone() {
+        // Callers may be anywhere; the committer is in a tokio runtime.
+        let is_in_tokio = tokio::runtime::Handle::try_current().is_ok();
+        let replies = match is_in_tokio.then(|| committer.alone()).flatten() {
             Some(alone) => {
                 let replies = alone.commit(&tasks).await.map_err(Arc::new);
                 // Workers that heard of it may wait for this thread, and the caller may block it.

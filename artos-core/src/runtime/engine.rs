@@ -2,14 +2,16 @@
 
 use std::{
     future::Future,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -97,37 +99,31 @@ impl Engine {
         call_store(&self.options, duty, call).await
     }
 
-    /// Reports how an attempt ended, together with whatever else ended meanwhile; the settlement
-    /// comes back with the answer.
+    /// Reports how an attempt ended, together with whatever else ended meanwhile.
     ///
     /// Waits out an unavailable store while `worth_it` says so. Each settlement repeats by itself,
     /// so that one the store cannot take now does not hold up the others.
     pub(super) async fn settle(
         &self,
-        settlement: Settlement,
+        settlement: &Settlement,
         worth_it: impl Fn() -> bool + Send,
-    ) -> StoreResult<(Settled, Settlement)> {
+    ) -> StoreResult<Settled> {
         match self.try_settle(settlement).await? {
             Ok(settled) => Ok(settled),
-            Err(refused) => self.settle_again(refused, worth_it).await,
+            Err(error) => self.settle_again(settlement, error, worth_it).await,
         }
     }
 
-    /// Reports how an attempt ended, once.
-    async fn try_settle(
-        &self,
-        settlement: Settlement,
-    ) -> StoreResult<Result<(Settled, Settlement), Refused>> {
+    /// Reports how an attempt ended, once; the inner error is the store's.
+    async fn try_settle(&self, settlement: &Settlement) -> StoreResult<Answered> {
         if let Some(alone) = self.settles.alone() {
-            let replies = alone.commit(std::slice::from_ref(&settlement)).await;
+            let replies = alone.commit(std::slice::from_ref(settlement)).await;
             let first = replies.and_then(|replies| replies.into_iter().next().ok_or_else(dropped));
-            return Ok(match first {
-                Ok(settled) => Ok((settled, settlement)),
-                Err(error) => Err(Refused { settlement, error: Arc::new(error) }),
-            });
+            return Ok(first.map_err(Arc::new));
         }
         let (waiter, answer) = oneshot::channel();
-        let sent = self.settles.commit([settlement], Settling::Asked(waiter));
+        // A copy, whose payloads are shared: it may outlive whoever waits here.
+        let sent = self.settles.commit([settlement.clone()], Settling::Asked(waiter));
         sent.map_err(|_| dropped())?;
         answer.await.map_err(|_| dropped())
     }
@@ -135,13 +131,13 @@ impl Engine {
     /// Repeats a settlement that was refused, if that is of use.
     pub(super) async fn settle_again(
         &self,
-        mut refused: Refused,
+        settlement: &Settlement,
+        mut error: Arc<StoreError>,
         worth_it: impl Fn() -> bool + Send,
-    ) -> StoreResult<(Settled, Settlement)> {
+    ) -> StoreResult<Settled> {
         let repeat = self.repeats.begin();
         let mut backoff = OutageBackoff::new();
         loop {
-            let Refused { settlement, error } = refused;
             if !error.is_transient() || !worth_it() {
                 repeat.give_up();
                 return Err(Arc::into_inner(error).unwrap_or_else(dropped));
@@ -154,11 +150,14 @@ impl Engine {
             // Safe to repeat: a settlement that was applied is answered with the task's state.
             match self.try_settle(settlement).await? {
                 Ok(settled) => return Ok(settled),
-                Err(again) => refused = again,
+                Err(again) => error = again,
             }
         }
     }
 }
+
+/// What the store answered to one settlement.
+type Answered = Result<Settled, Arc<StoreError>>;
 
 fn dropped() -> StoreError {
     StoreError::unavailable("the runtime was dropped, or its group commit panicked")
@@ -169,11 +168,19 @@ async fn call_store<T>(
     duty: &Duty,
     call: impl Future<Output = StoreResult<T>> + Send,
 ) -> StoreResult<T> {
-    duty.calling();
-    let result = store::call(options.patience, call).await;
+    let mut now = duty.calling();
+    let mut call = pin!(store::call(options.patience, call));
+    let result = match futures::poll!(call.as_mut()) {
+        Poll::Ready(result) => result,
+        Poll::Pending => {
+            let result = call.await;
+            now = Instant::now();
+            result
+        }
+    };
     match &result {
         // A store that refuses a request is there and works.
-        Ok(_) | Err(StoreError::Invalid { .. }) => duty.answered(),
+        Ok(_) | Err(StoreError::Invalid { .. }) => duty.answered(now),
         Err(error) => duty.failed(error),
     }
     result
@@ -234,7 +241,7 @@ pub(crate) struct Refused {
 /// Who hears what became of a settlement.
 pub(crate) enum Settling {
     /// An execution that goes on, or repeats what failed.
-    Asked(oneshot::Sender<Result<(Settled, Settlement), Refused>>),
+    Asked(oneshot::Sender<Answered>),
     /// Nobody: the execution has nothing left to do but to leave the books.
     Ending(Ending),
 }
@@ -280,7 +287,7 @@ impl Commit for Settles {
         for ((entry, settlement), reply) in entries.zip(settlements).zip(replies) {
             match entry.waiter {
                 Settling::Asked(asker) => {
-                    let _ = asker.send(Ok((reply, settlement)));
+                    let _ = asker.send(Ok(reply));
                 }
                 Settling::Ending(ending) => {
                     ending.note(settlement.outcome.kind(), reply);
@@ -296,12 +303,11 @@ impl Commit for Settles {
         let Some(settlement) = items.into_iter().next() else {
             return;
         };
-        let refused = Refused { settlement, error };
         match waiter {
             Settling::Asked(asker) => {
-                let _ = asker.send(Err(refused));
+                let _ = asker.send(Err(error));
             }
-            Settling::Ending(ending) => ending.repeat(refused),
+            Settling::Ending(ending) => ending.repeat(Refused { settlement, error }),
         }
     }
 }

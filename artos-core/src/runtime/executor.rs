@@ -73,8 +73,9 @@ impl Ending {
         engine.start_beside(|engine| async move {
             let execution = Arc::clone(&self.execution);
             let outcome = refused.settlement.outcome.kind();
-            match engine.settle_again(refused, worth_it(&execution)).await {
-                Ok((settled, _)) => {
+            let Refused { settlement, error } = refused;
+            match engine.settle_again(&settlement, error, worth_it(&execution)).await {
+                Ok(settled) => {
                     self.note(outcome, settled);
                     self.told();
                 }
@@ -112,12 +113,13 @@ pub(super) async fn run(
     engine: Arc<Engine>,
     claimed: ClaimedTask,
     execution: Arc<Execution>,
+    now: Instant,
 ) -> bool {
     let mut ending = Ending::new(engine, execution);
-    let mut task = claimed;
+    let (mut task, mut now) = (claimed, now);
     loop {
         let (engine, execution) = (&ending.engine, &ending.execution);
-        let (back, attempted) = task.run_stage(engine, execution).await;
+        let (back, attempted) = task.run_stage(engine, execution, now).await;
         task = back;
         let (outcome, mut follow_ups) = match attempted {
             Attempted::Settle(outcome, follow_ups) => (outcome, follow_ups),
@@ -140,29 +142,33 @@ pub(super) async fn run(
             };
         }
         let has_followers = !follow_ups.is_empty();
-        match settle(engine, execution, outcome, follow_ups).await {
-            Some((Settled::Applied(TaskState::Running), Outcome::Advance(checkpoint))) => {
+        let settlement = Settlement { lease, outcome, follow_ups };
+        let settled = settle(engine, execution, &settlement).await;
+        match (settled, settlement.outcome) {
+            (Some(Settled::Applied(TaskState::Running)), Outcome::Advance(checkpoint)) => {
                 let Checkpoint { stage, payload, .. } = checkpoint;
                 // Said only once the store has answered: whoever reads it may rely on it.
                 tracing::debug!(task_id = %lease.task_id, kind = %execution.kind,
                     next_stage = %stage, "checkpoint recorded");
                 task.advance(stage, payload);
-                if has_followers {
-                    // A worker that heard of them may wait for this thread.
+                now = Instant::now();
+                // A worker that heard of them may wait for this thread.
+                if has_followers || now.saturating_duration_since(task.turn) > TURN {
                     step_aside().await;
+                    now = Instant::now();
                 }
             }
-            Some((Settled::Applied(state), _)) => {
+            (Some(Settled::Applied(state)), _) => {
                 tracing::debug!(task_id = %lease.task_id, kind = %execution.kind,
                     outcome = %OutcomeKind::Advance, %state, "attempt settled");
                 ending.told();
                 return false;
             }
-            Some((Settled::Stale, _)) => {
+            (Some(Settled::Stale), _) => {
                 ending.told();
                 return false;
             }
-            None => return false,
+            (None, _) => return false,
         }
     }
 }
@@ -170,8 +176,9 @@ pub(super) async fn run(
 /// Gives a task back that was claimed while the runtime was told to stop.
 pub(super) async fn hand_back(engine: Arc<Engine>, execution: Arc<Execution>) {
     let mut ending = Ending::new(engine, execution);
-    let settled = settle(&ending.engine, &ending.execution, Outcome::Interrupt, Vec::new()).await;
-    if settled.is_some() {
+    let lease = ending.execution.lease;
+    let settlement = Settlement { lease, outcome: Outcome::Interrupt, follow_ups: Vec::new() };
+    if settle(&ending.engine, &ending.execution, &settlement).await.is_some() {
         ending.told();
     }
 }
@@ -210,7 +217,8 @@ async fn conclude_abandoned(ending: &Ending, attempt: &CurrentAttempt) -> bool {
     let outcome = attempt::conclude(attempt, options, end, stop, &engine.ids.random);
     let Some(outcome) = outcome else { return false };
     let follow_ups = with_ends(engine, attempt.context.record(), outcome.kind(), Vec::new());
-    settle(engine, execution, outcome, follow_ups).await.is_some()
+    let settlement = Settlement { lease: execution.lease, outcome, follow_ups };
+    settle(engine, execution, &settlement).await.is_some()
 }
 
 /// Adds what the runtime was told to submit with the end of a task.
@@ -224,20 +232,19 @@ fn with_ends(
     follow_ups
 }
 
+/// Reports how an attempt ended; nothing if the store never said what became of that.
 async fn settle(
     engine: &Engine,
     execution: &Execution,
-    outcome: Outcome,
-    follow_ups: Vec<NewTask>,
-) -> Option<(Settled, Outcome)> {
-    let kind = outcome.kind();
-    let settlement = Settlement { lease: execution.lease, outcome, follow_ups };
+    settlement: &Settlement,
+) -> Option<Settled> {
+    let kind = settlement.outcome.kind();
     match engine.settle(settlement, worth_it(execution)).await {
-        Ok((settled, settlement)) => {
+        Ok(settled) => {
             if settled == Settled::Stale {
                 note_stale(execution, kind);
             }
-            Some((settled, settlement.outcome))
+            Some(settled)
         }
         Err(error) => {
             note_unsettled(execution, kind, &error);
@@ -286,12 +293,12 @@ impl ClaimedTask {
     }
 
     /// Runs the stage the task is at, and returns the task with what became of the attempt.
-    async fn run_stage(mut self, engine: &Engine, execution: &Arc<Execution>) -> (Self, Attempted) {
-        let mut now = Instant::now();
-        if now.saturating_duration_since(self.turn) > TURN && self.record.stage.is_some() {
-            step_aside().await;
-            now = Instant::now();
-        }
+    async fn run_stage(
+        mut self,
+        engine: &Engine,
+        execution: &Arc<Execution>,
+        now: Instant,
+    ) -> (Self, Attempted) {
         let (stamp, claimed) = self.claimed_at;
         self.record.updated_at = stamp + now.saturating_duration_since(claimed);
         let place = match engine.registry.place(&self.record) {
@@ -307,11 +314,7 @@ impl ClaimedTask {
         if let Some(outcome) = retry::before_attempt(&self.record, options) {
             return (self, Attempted::Settle(outcome, Vec::new()));
         }
-        // A process that was frozen finds its leases gone when it wakes up, before anybody says so.
-        if execution.has_lapsed(Instant::now()) {
-            return (self, Attempted::Lost);
-        }
-        match execution.stop_reason() {
+        match execution.stop_reason_at(now) {
             Some(StopReason::LeaseLost) => return (self, Attempted::Lost),
             Some(StopReason::Shutdown) => {
                 let outcome = retry::after_interrupt(&self.record, options);
@@ -329,12 +332,11 @@ impl ClaimedTask {
         let grace = engine.options.cancel_grace;
         let end =
             attempt::run(place.stage, &context, execution, payload, grace).instrument(span).await;
-        let ended = execution.end();
+        let (ended, stop) = execution.end();
         let attempted = match &ended {
             None => Attempted::TakenOver,
             Some(attempt) => {
-                let (stop, random) = (execution.stop_reason(), &engine.ids.random);
-                match attempt::conclude(attempt, options, end, stop, random) {
+                match attempt::conclude(attempt, options, end, stop, &engine.ids.random) {
                     None => Attempted::Lost,
                     // Follow-up tasks belong to a success: an attempt that did not succeed has
                     // none.

@@ -148,15 +148,18 @@ impl Duty {
         note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(super) fn calling(&self) {
+    /// Notes that a call begins; returns when.
+    pub(super) fn calling(&self) -> Instant {
+        let now = Instant::now();
         self.note(|notes| {
-            notes.trouble_since.get_or_insert_with(Instant::now);
+            notes.trouble_since.get_or_insert(now);
         });
+        now
     }
 
-    pub(super) fn answered(&self) {
+    pub(super) fn answered(&self, now: Instant) {
         self.note(|notes| {
-            notes.answered = Some(Instant::now());
+            notes.answered = Some(now);
             notes.trouble_since = None;
             notes.error = None;
         });

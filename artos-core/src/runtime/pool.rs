@@ -199,19 +199,30 @@ impl Drop for Place<'_> {
 /// Runs claimed tasks until the runtime is dropped, or there are more members than needed.
 async fn run(engine: Arc<Engine>, number: usize) {
     let place = Place { pool: &engine.pool, number };
-    while let Some(work) = poll_fn(|cx| place.pool.poll_next(number, cx.waker())).await {
-        let started = Instant::now();
-        let Work { execution, task } = work;
+    // The end of one task is the start of the next, unless there is a pause between them.
+    let mut ended = None;
+    loop {
+        let mut paused = false;
+        let next = poll_fn(|cx| {
+            let next = place.pool.poll_next(number, cx.waker());
+            paused |= next.is_pending();
+            next
+        });
+        let Some(Work { execution, task }) = next.await else { return };
+        let started = ended.take().filter(|_| !paused).unwrap_or_else(Instant::now);
         let has_woken = match task {
-            Some(task) => executor::run(Arc::clone(&engine), task, execution).await,
+            Some(task) => executor::run(Arc::clone(&engine), task, execution, started).await,
             None => {
                 executor::hand_back(Arc::clone(&engine), execution).await;
                 false
             }
         };
+        let now = Instant::now();
         // Whoever was woken may wait for this thread, and the next stage may block it.
-        if has_woken || started.elapsed() > TURN {
+        if has_woken || now.saturating_duration_since(started) > TURN {
             step_aside().await;
+        } else {
+            ended = Some(now);
         }
     }
 }

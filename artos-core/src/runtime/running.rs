@@ -90,6 +90,16 @@ impl Execution {
         self.state().stop.map(|(reason, _)| reason)
     }
 
+    /// Returns why the next stage must not start. A process that was frozen finds its leases gone
+    /// when it wakes up, before anybody says so.
+    pub(super) fn stop_reason_at(&self, now: Instant) -> Option<StopReason> {
+        let state = self.state();
+        if state.lease_until <= now {
+            return Some(StopReason::LeaseLost);
+        }
+        state.stop.map(|(reason, _)| reason)
+    }
+
     pub(super) fn lease_extended(&self, until: Instant) {
         self.state().lease_until = until;
     }
@@ -103,10 +113,11 @@ impl Execution {
         self.state().current = Some(attempt);
     }
 
-    /// Takes the current attempt to its end. Whoever gets it decides what becomes of it: the
-    /// executor, or the heartbeats when the stage's future does not yield.
-    pub(super) fn end(&self) -> Option<CurrentAttempt> {
-        self.state().current.take()
+    /// Takes the current attempt to its end, with what asked it to stop. Whoever gets it decides
+    /// what becomes of it: the executor, or the heartbeats when the stage's future does not yield.
+    pub(super) fn end(&self) -> (Option<CurrentAttempt>, Option<StopReason>) {
+        let mut state = self.state();
+        (state.current.take(), state.stop.map(|(reason, _)| reason))
     }
 
     /// Takes an attempt that should have ended long ago, if there is one.
