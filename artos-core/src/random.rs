@@ -101,6 +101,9 @@ mod tests {
                 let own = behind.task_id(now);
                 let after = own.sorted_after(task);
                 assert!(after > task, "{after} follows {task}");
+                // It is as near to it as can be.
+                let millis = |id: TaskId| id.as_uuid().as_u128() >> 80;
+                assert!(millis(after) - millis(task) <= 1, "{after} follows {task}");
                 assert_eq!(after.as_uuid().get_version_num(), 7);
                 assert_eq!(after.as_uuid().get_variant(), uuid::Variant::RFC4122);
                 // Of two that follow, each has random bits of its own.
@@ -109,6 +112,21 @@ mod tests {
                 assert_eq!(task.sorted_after(own), task);
             }
         }
+    }
+
+    #[test]
+    fn an_id_tells_when_it_was_made() {
+        let random = Random::from_seed(7);
+        let id = random.task_id(Timestamp::from_micros(1_800_000_000_123_456));
+        assert_eq!(id.as_uuid().as_u128() >> 80, 1_800_000_000_123);
+    }
+
+    #[test]
+    fn a_fraction_is_below_one() {
+        let random = Random::from_seed(7);
+        let all: Vec<_> = (0..1_000).map(|_| random.fraction()).collect();
+        assert!(all.iter().all(|one| (0.0..1.0).contains(one)));
+        assert!(all.iter().any(|one| *one < 0.1) && all.iter().any(|one| *one > 0.9));
     }
 
     #[test]

@@ -115,3 +115,19 @@ impl FromStr for TaskId {
         Err(ParseIdError { found: text.chars().take(80).collect() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_spelling() {
+        let text = "019ab3c4-6f00-7000-8000-000000000001";
+        let id: TaskId = text.parse().unwrap();
+        assert_eq!(id.to_string(), text);
+        for other in ["019ab3c46f0070008000000000000001", "{019ab3c4-6f00-7000-8000-000000000001}"]
+        {
+            assert!(other.parse::<TaskId>().is_err(), "{other}");
+        }
+    }
+}

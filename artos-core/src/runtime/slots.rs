@@ -149,3 +149,55 @@ impl Drop for Freed<'_> {
         self.free();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many slots of a queue are free now.
+    fn free(slots: &Slots, queue: usize) -> usize {
+        slots.0.get(queue).map_or(0, |slots| slots.running.available_permits())
+    }
+
+    #[tokio::test]
+    async fn what_is_freed_goes_back_to_its_own_queue() {
+        let slots = Slots::new([1, 2].into_iter());
+        for queue in [0, 1] {
+            let mut taken = slots.take(queue, 8).await;
+            while taken.give() {}
+        }
+        assert_eq!((free(&slots, 0), free(&slots, 1)), (0, 0));
+        let mut freed = Freed::new(&slots);
+        for queue in [1, 0, 1] {
+            freed.add(queue, Hold::Slot);
+        }
+        drop(freed);
+        assert_eq!((free(&slots, 0), free(&slots, 1)), (1, 2));
+    }
+
+    #[tokio::test]
+    async fn no_more_are_given_than_were_taken() {
+        let slots = Slots::new([2].into_iter());
+        let mut taken = slots.take(0, 1).await;
+        assert!(taken.give());
+        assert!(!taken.give());
+        drop(taken);
+        assert_eq!(free(&slots, 0), 1);
+    }
+
+    #[tokio::test]
+    async fn as_many_settle_as_there_are_slots_again_and_again() {
+        let slots = Slots::new([2].into_iter());
+        for _ in 0..3 {
+            let mut taken = slots.take(0, 2).await;
+            while taken.give() {}
+            assert!(slots.may_settle(0) && slots.may_settle(0));
+            assert!(!slots.may_settle(0));
+            assert_eq!(free(&slots, 0), 2);
+            let mut freed = Freed::new(&slots);
+            freed.add(0, Hold::Settling);
+            freed.add(0, Hold::Nothing);
+            freed.add(0, Hold::Settling);
+        }
+    }
+}

@@ -10,6 +10,14 @@ use crate::{
     support::{Count, Faults, FaultyStore, SECOND, store},
 };
 
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Text(String);
+
+impl Task for Text {
+    const KIND: &'static str = "text";
+    type Output = ();
+}
+
 #[tokio::test]
 async fn submits_that_gather_during_a_call_go_into_the_next_one() {
     let store = FaultyStore::new(store());
@@ -23,12 +31,6 @@ async fn submits_that_gather_during_a_call_go_into_the_next_one() {
 
 #[tokio::test]
 async fn a_group_holds_eight_mebibytes_of_payload() {
-    #[derive(serde::Serialize, serde::Deserialize)]
-    struct Text(String);
-    impl Task for Text {
-        const KIND: &'static str = "text";
-        type Output = ();
-    }
     let store = FaultyStore::new(store());
     let client = Client::new(store.clone());
     let text = "x".repeat(3 * 1024 * 1024);
@@ -45,14 +47,45 @@ async fn everybody_in_a_failed_group_hears_the_store_s_error() {
     let store = FaultyStore::new(store());
     let client = Client::new(store.clone());
     Faults::set(&store.faults.down, true);
+    let before = store.faults.calls.load(Ordering::SeqCst);
     let submits = (0..3).map(|number| client.submit(Count(number)).into_future());
     for result in join_all(submits).await {
         let error = result.unwrap_err();
         assert!(matches!(error, SubmitError::Store(_)), "{error}");
         assert_eq!(error.to_string(), "the store is unavailable: told to fail");
     }
+    // A store that is out is not asked again for each of them.
+    let calls = store.faults.calls.load(Ordering::SeqCst) - before;
+    assert!(calls <= 2, "3 concurrent submits took {calls} calls");
     Faults::set(&store.faults.down, false);
     client.submit(Count(4)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_the_store_refuses_spoils_none_of_its_group() {
+    let store = Hook::new(store());
+    store.hooks.refuse_big_inserts.store(true, Ordering::SeqCst);
+    // The first call is under way meanwhile, so that all others are one group.
+    store.hooks.hang_insert.store(true, Ordering::SeqCst);
+    let client = Client::new(store.clone());
+    let mut first = Box::pin(client.submit(Count(0)).into_future());
+    while store.hooks.inserting.load(Ordering::SeqCst) == 0 {
+        assert!(futures::poll!(first.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+    }
+    let small = (1..=5).map(|number| client.submit(Count(number)).into_future());
+    let small = join_all(small);
+    let big = client.submit(Text("x".repeat(2_000))).into_future();
+    let let_go = async { store.hooks.hang_insert.store(false, Ordering::SeqCst) };
+    let (first, small, big, ()) = futures::join!(first, small, big, let_go);
+    first.unwrap();
+    for submitted in small {
+        submitted.unwrap();
+    }
+    let error = big.unwrap_err();
+    assert!(error.to_string().contains("no room for so much"), "{error}");
+    // The first, the group, and each of it alone.
+    assert_eq!(store.hooks.insert_calls.load(Ordering::SeqCst), 1 + 1 + 6);
 }
 
 #[tokio::test(start_paused = true)]

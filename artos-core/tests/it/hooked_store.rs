@@ -37,7 +37,10 @@ pub(crate) struct Hooks {
     pub(crate) panic_insert: AtomicBool,
     pub(crate) hang_insert: AtomicBool,
     pub(crate) full_if_big: AtomicBool,
-    pub(crate) refuse_nul: AtomicBool,
+    /// Heartbeats that carry progress are refused.
+    pub(crate) refuse_reports: AtomicBool,
+    /// Inserts with an input of more than a thousand bytes are refused.
+    pub(crate) refuse_big_inserts: AtomicBool,
     pub(crate) slow_claim_ms: AtomicU64,
     /// Lets so much time pass at once, as for a frozen process, while a claim is answered.
     pub(crate) freeze_once_ms: AtomicU64,
@@ -47,6 +50,7 @@ pub(crate) struct Hooks {
     pub(crate) corrupt_once: AtomicBool,
     pub(crate) beat_ms: AtomicU64,
     pub(crate) inserted: AtomicUsize,
+    pub(crate) insert_calls: AtomicUsize,
     /// Inserts that are under way.
     pub(crate) inserting: AtomicUsize,
 }
@@ -64,6 +68,10 @@ impl TaskStore for Hook {
             delay(SECOND / 10).await;
         }
         self.hooks.inserting.fetch_sub(1, SeqCst);
+        self.hooks.insert_calls.fetch_add(1, SeqCst);
+        if self.hooks.refuse_big_inserts.load(SeqCst) && t.iter().any(|t| t.input.len() > 1_000) {
+            return Err(StoreError::Invalid { message: "no room for so much".into() });
+        }
         self.hooks.inserted.fetch_add(t.len(), SeqCst);
         self.inner.insert(t).await
     }
@@ -97,10 +105,8 @@ impl TaskStore for Hook {
         Ok(c)
     }
     async fn heartbeat(&self, l: Duration, b: &[Beat]) -> StoreResult<Vec<Pulse>> {
-        if self.hooks.refuse_nul.load(SeqCst)
-            && b.iter().any(|b| b.progress.as_ref().is_some_and(|p| p.message.contains('\0')))
-        {
-            return Err(StoreError::Invalid { message: "invalid byte sequence 0x00".into() });
+        if self.hooks.refuse_reports.load(SeqCst) && b.iter().any(|b| b.progress.is_some()) {
+            return Err(StoreError::Invalid { message: "no such progress".into() });
         }
         let ms = self.hooks.beat_ms.load(SeqCst);
         if ms > 0 {

@@ -13,6 +13,7 @@ mod ends;
 mod fencing;
 mod follow_ups;
 mod group_commit;
+mod heartbeat;
 mod letting_go;
 mod limits;
 mod outage;

@@ -218,10 +218,10 @@ async fn a_settlement_the_store_has_no_room_for_holds_up_no_other() {
 #[tokio::test(start_paused = true)]
 async fn a_report_the_store_refuses_costs_nobody_a_lease() {
     let s = Hook::new(store());
-    s.hooks.refuse_nul.store(true, SeqCst);
+    s.hooks.refuse_reports.store(true, SeqCst);
     let stage = |cx: StageContext, Count(n): Count| async move {
         if n == 0 {
-            cx.progress(1, "\0");
+            cx.progress(1, "a report");
         }
         tokio::time::sleep(120 * SECOND).await;
         StageResult::Ok(cx.attempt().into())
