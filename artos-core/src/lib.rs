@@ -14,6 +14,7 @@ mod client;
 mod clock;
 mod commit;
 mod error;
+mod follow_ups;
 mod handle;
 pub mod machine;
 pub mod model;

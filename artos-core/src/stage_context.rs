@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     StageError, StageResult, Submission, Task,
+    follow_ups::FollowUps,
     model::{Labels, Name, NewTask, Progress, TaskId, TaskRecord, Timestamp},
     signals::{Signalled, Signals},
     submission::Ids,
@@ -31,7 +32,7 @@ pub(crate) struct Attempt {
     /// What the stage sees of a wish to stop, made when it looks: a token of its own, for what a
     /// stage does with it must not reach the next stage.
     pub(crate) cancellation: OnceLock<CancellationToken>,
-    pub(crate) follow_ups: Mutex<Vec<NewTask>>,
+    pub(crate) follow_ups: Mutex<FollowUps>,
 }
 
 impl StageContext {
@@ -71,7 +72,7 @@ impl StageContext {
             deadline: Instant::now() + Duration::from_secs(60 * 60),
             signals: Arc::new(Signals::default()),
             cancellation: OnceLock::new(),
-            follow_ups: Mutex::default(),
+            follow_ups: Mutex::new(FollowUps::after(task.id)),
         })
     }
 
@@ -173,12 +174,10 @@ impl StageContext {
     /// A fatal error around [`SubmitError`](crate::SubmitError) if the task does not encode or
     /// breaks a limit.
     pub fn follow_up<T: Task>(&self, task: impl Into<Submission<T>>) -> StageResult<TaskId> {
-        let ids = self.0.signals.signals().ids().after(self.task_id());
+        let ids = self.0.signals.signals().ids();
         // A task that does not encode now never will.
-        let task = task.into().into_new_task(&ids).map_err(StageError::fatal)?;
-        let id = task.id;
-        self.0.follow_ups.lock().unwrap_or_else(PoisonError::into_inner).push(task);
-        Ok(id)
+        let task = task.into().into_new_task(ids).map_err(StageError::fatal)?;
+        Ok(self.0.follow_ups().add(task))
     }
 
     /// Returns the record as of the start of the attempt, with the stage's name filled in.
@@ -207,11 +206,20 @@ impl StageContext {
     }
 
     pub(crate) fn take_follow_ups(&self) -> Vec<NewTask> {
-        std::mem::take(&mut *self.0.follow_ups.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.follow_ups().take()
+    }
+
+    /// Returns the id of the last follow-up of the task so far; the task's own if it has none.
+    pub(crate) fn last_id(&self) -> TaskId {
+        self.0.follow_ups().last()
     }
 }
 
 impl Attempt {
+    fn follow_ups(&self) -> MutexGuard<'_, FollowUps> {
+        self.follow_ups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn progress(&self, percent: u8, message: String) -> Progress {
         Progress {
             stage: self.stage.clone(),

@@ -201,23 +201,15 @@ impl<T> fmt::Debug for Submission<T> {
 pub(crate) struct Ids {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<Random>,
-    /// What is made follows this task, and sorts after it.
-    parent: Option<TaskId>,
 }
 
 impl Ids {
     pub(crate) fn new(clock: impl Clock, random: Random) -> Self {
-        Self { clock: Arc::new(clock), random: Arc::new(random), parent: None }
-    }
-
-    /// Where the ids of what follows a task come from.
-    pub(crate) fn after(&self, task: TaskId) -> Self {
-        Self { parent: Some(task), ..self.clone() }
+        Self { clock: Arc::new(clock), random: Arc::new(random) }
     }
 
     pub(crate) fn task_id(&self) -> TaskId {
-        let id = self.random.task_id(self.now());
-        self.parent.map_or(id, |parent| id.sorted_after(parent))
+        self.random.task_id(self.now())
     }
 
     pub(crate) fn now(&self) -> Timestamp {

@@ -28,6 +28,7 @@ const LAYERS: &[Layer] = &[
     layer("store", &["model", "machine", "notify"]),
     layer("spawn", &[]),
     layer("commit", &["spawn", "store", "sync"]),
+    layer("follow_ups", &["model"]),
     layer("signals", &["model", "submission"]),
     layer("task", &[]),
     layer("pipeline", &["Name", "Stage", "StageContext", "StageError", "StageOptions", "task"]),

@@ -7,8 +7,8 @@ use uuid::Uuid;
 /// Identifies a task for ever.
 ///
 /// Ids are UUIDs of version 7: they sort by the time of submission, and ids made by one client sort
-/// in exactly the order they were made. What a task submits sorts after the task, whichever clock
-/// was ahead.
+/// in exactly the order they were made. What a task submits sorts after the task, and what one
+/// worker submits for it in the order it was made, whichever clock was ahead.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TaskId(Uuid);
 

@@ -7,7 +7,8 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use crate::{
     Submission, Task,
     error::SubmitError,
-    model::{NewTask, OutcomeKind, TaskRecord, TaskState},
+    follow_ups::FollowUps,
+    model::{NewTask, OutcomeKind, TaskId, TaskRecord, TaskState},
     submission::Ids,
 };
 
@@ -29,11 +30,18 @@ impl Ends {
         }));
     }
 
-    /// Makes what follows an outcome; nothing unless the outcome ends the task.
+    /// Makes what follows an outcome; nothing unless the outcome ends the task. It sorts after the
+    /// last follow-up that the task has already.
     ///
     /// A maker is the user's code: should it panic, or make what cannot be stored, the task ends
     /// without its follow-up, and the log says so.
-    pub(super) fn of(&self, record: &TaskRecord, outcome: OutcomeKind, ids: &Ids) -> Vec<NewTask> {
+    pub(super) fn of(
+        &self,
+        record: &TaskRecord,
+        last: TaskId,
+        outcome: OutcomeKind,
+        ids: &Ids,
+    ) -> Vec<NewTask> {
         let state = match outcome {
             OutcomeKind::Complete => TaskState::Completed,
             OutcomeKind::Fail => TaskState::Failed,
@@ -43,7 +51,6 @@ impl Ends {
             | OutcomeKind::Snooze
             | OutcomeKind::Interrupt => return Vec::new(),
         };
-        let ids = &ids.after(record.id);
         let make = |maker: &Maker| {
             let made = std::panic::catch_unwind(AssertUnwindSafe(|| maker(record, state, ids)));
             match made {
@@ -61,6 +68,10 @@ impl Ends {
                 }
             }
         };
-        self.0.iter().filter_map(make).collect()
+        let mut follow_ups = FollowUps::after(last);
+        for task in self.0.iter().filter_map(make) {
+            follow_ups.add(task);
+        }
+        follow_ups.take()
     }
 }

@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     StageContext,
+    follow_ups::FollowUps,
     model::{
-        Checkpoint, Name, NewTask, Outcome, OutcomeKind, Settlement, TaskRecord, TaskState,
+        Checkpoint, Name, NewTask, Outcome, OutcomeKind, Settlement, TaskId, TaskRecord, TaskState,
         Timestamp,
     },
     retry,
@@ -133,7 +134,7 @@ pub(super) async fn run(
         if !matches!(outcome, Outcome::Advance(_)) {
             // Nothing is left to do here, so nothing has to wake up for the answer.
             let freed = !engine.settles.answers_at_once() && execution.settling(&engine.running);
-            follow_ups = with_ends(engine, &task.record, outcome.kind(), follow_ups);
+            follow_ups = with_ends(engine, &task.record, task.last_id, outcome.kind(), follow_ups);
             let engine = Arc::clone(engine);
             let settlement = Settlement { lease, outcome, follow_ups };
             return match engine.settles.commit([settlement], Settling::Ending(ending)) {
@@ -216,7 +217,9 @@ async fn conclude_abandoned(ending: &Ending, attempt: &CurrentAttempt) -> bool {
     let options = &place.stage.options;
     let outcome = attempt::conclude(attempt, options, end, stop, &engine.ids.random);
     let Some(outcome) = outcome else { return false };
-    let follow_ups = with_ends(engine, attempt.context.record(), outcome.kind(), Vec::new());
+    let context = &attempt.context;
+    let follow_ups =
+        with_ends(engine, context.record(), context.last_id(), outcome.kind(), Vec::new());
     let settlement = Settlement { lease: execution.lease, outcome, follow_ups };
     settle(engine, execution, &settlement).await.is_some()
 }
@@ -225,10 +228,11 @@ async fn conclude_abandoned(ending: &Ending, attempt: &CurrentAttempt) -> bool {
 fn with_ends(
     engine: &Engine,
     record: &TaskRecord,
+    last: TaskId,
     outcome: OutcomeKind,
     mut follow_ups: Vec<NewTask>,
 ) -> Vec<NewTask> {
-    follow_ups.extend(engine.ends.of(record, outcome, &engine.ids));
+    follow_ups.extend(engine.ends.of(record, last, outcome, &engine.ids));
     follow_ups
 }
 
@@ -280,6 +284,8 @@ pub(super) struct ClaimedTask {
     /// The record, kept in step with the store's by each checkpoint.
     record: Box<TaskRecord>,
     payload: Bytes,
+    /// The id of the last follow-up of its stages; its own before there is one.
+    last_id: TaskId,
     /// The store's time and ours at the claim: the difference carries one to the other.
     claimed_at: (Timestamp, Instant),
     /// When the last stage started; a thread is not kept for long without a break.
@@ -289,7 +295,13 @@ pub(super) struct ClaimedTask {
 impl ClaimedTask {
     pub(super) fn new(claimed: Claimed, now: Instant) -> Self {
         let Claimed { record, payload } = claimed;
-        Self { claimed_at: (record.updated_at, now), record, payload, turn: now }
+        Self {
+            claimed_at: (record.updated_at, now),
+            last_id: record.id,
+            record,
+            payload,
+            turn: now,
+        }
     }
 
     /// Runs the stage the task is at, and returns the task with what became of the attempt.
@@ -322,8 +334,8 @@ impl ClaimedTask {
             }
             Some(StopReason::CancelRequested) | None => {}
         }
-        let Self { record, payload, claimed_at, .. } = self;
-        let attempt = attempt(record, execution, &place, now);
+        let Self { record, payload, claimed_at, last_id, .. } = self;
+        let attempt = attempt(record, last_id, execution, &place, now);
         let context = attempt.context.clone();
         let span = tracing::info_span!("stage", task_id = %context.task_id(),
             kind = %context.kind(), stage = %context.stage(), attempt = context.attempt());
@@ -348,9 +360,10 @@ impl ClaimedTask {
             }
         };
         let stored_stage = ended.and_then(|attempt| attempt.stored_stage);
+        let last_id = context.last_id();
         let mut record = context.into_record();
         record.stage = stored_stage;
-        (Self { record, payload: Bytes::new(), claimed_at, turn: now }, attempted)
+        (Self { record, payload: Bytes::new(), last_id, claimed_at, turn: now }, attempted)
     }
 
     /// Moves on to the next stage, as the machine did with the store's record.
@@ -367,6 +380,7 @@ impl ClaimedTask {
 
 fn attempt(
     mut record: Box<TaskRecord>,
+    last_id: TaskId,
     execution: &Arc<Execution>,
     place: &Place<'_>,
     now: Instant,
@@ -385,7 +399,7 @@ fn attempt(
         deadline: now.checked_add(time_left).unwrap_or_else(|| now + FAR),
         signals: Arc::<Execution>::clone(execution),
         cancellation: OnceLock::new(),
-        follow_ups: std::sync::Mutex::default(),
+        follow_ups: std::sync::Mutex::new(FollowUps::after(last_id)),
     });
     CurrentAttempt {
         stored_stage,

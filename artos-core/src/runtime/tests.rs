@@ -12,7 +12,9 @@ use super::{
     running::{Execution, Running, StopReason},
 };
 use crate::{
-    StageContext, Timestamp, machine,
+    StageContext, Timestamp,
+    follow_ups::FollowUps,
+    machine,
     model::{Name, NewTask, TaskId},
     signals::SignalHub,
     stage_context::Attempt,
@@ -34,7 +36,7 @@ fn execution_for(time: Duration) -> Arc<Execution> {
         deadline: now + time,
         signals: Arc::<Execution>::clone(&execution),
         cancellation: OnceLock::new(),
-        follow_ups: Mutex::default(),
+        follow_ups: Mutex::new(FollowUps::after(id)),
     });
     let stored_stage = None;
     execution.begin(CurrentAttempt {

@@ -1,8 +1,8 @@
 //! Tasks that a stage submits together with its own success.
 
 use artos_core::{
-    Client, Clock, ListQuery, Pipeline, Random, RetryPolicy, Stage, StageContext, StageOptions,
-    StageResult, Submission, Task, Timestamp, stage_fn, store::TaskStore,
+    Client, Clock, ListOrder, ListQuery, Pipeline, Random, RetryPolicy, Stage, StageContext,
+    StageOptions, StageResult, Submission, Task, TaskRecord, Timestamp, stage_fn, store::TaskStore,
 };
 use serde::{Deserialize, Serialize};
 
@@ -101,4 +101,41 @@ async fn what_a_task_submits_sorts_after_it_though_its_own_clock_was_ahead() {
     let page = store.list(&ListQuery::default()).await.unwrap();
     let oldest = page.tasks.iter().map(|task| task.id).min();
     assert_eq!((page.tasks.len(), oldest), (3, Some(task.id())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_task_submits_keeps_its_own_order_though_the_task_s_clock_was_ahead() {
+    let announce =
+        |number: u64| Submission::new(Announce(number)).label("number", number.to_string());
+    let many = move |cx: StageContext, numbers: std::ops::Range<u64>| {
+        numbers.into_iter().try_for_each(|number| cx.follow_up(announce(number)).map(drop))
+    };
+    let first = move |cx: StageContext, Count(number): Count| async move {
+        many(cx, 0..25)?;
+        Ok(number)
+    };
+    let second = move |cx: StageContext, number: u64| async move {
+        many(cx, 25..50)?;
+        Ok(number)
+    };
+    let at_end = move |number| {
+        move |record: &TaskRecord, _| (record.kind == Count::KIND).then(|| announce(number))
+    };
+    let store = store();
+    let (ahead, behind) = (Stopped(3_600_000_000), Stopped(0));
+    let client = Client::deterministic(store.clone(), ahead, Random::from_seed(1));
+    let _runtime = runtime(store.clone())
+        .deterministic(behind, Random::from_seed(2))
+        .register(Pipeline::new("first", stage_fn(first)).then("second", stage_fn(second)))
+        .on_end(at_end(50))
+        .on_end(at_end(51))
+        .start()
+        .await
+        .unwrap();
+    client.submit(Count(1)).await.unwrap().wait().await.unwrap();
+    let query = ListQuery { order: ListOrder::OldestFirst, limit: 100, ..ListQuery::default() };
+    let page = store.list(&query).await.unwrap();
+    let numbers: Vec<u64> =
+        page.tasks.iter().filter_map(|task| task.labels.get("number")?.parse().ok()).collect();
+    assert_eq!(numbers, Vec::from_iter(0..52));
 }
