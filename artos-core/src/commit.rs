@@ -4,7 +4,12 @@
 //! busy one makes groups as large as the store is slow. Only where the next group could not get
 //! any larger does it go while the one before is still under way.
 
-use std::{collections::VecDeque, future::Future, pin::pin, task::Poll, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    pin::pin,
+    time::Duration,
+};
 
 use tokio::sync::Notify;
 
@@ -459,15 +464,17 @@ impl<C: Commit> Group<C> {
 impl<C: Commit> Way<C> {
     async fn replies(&self, items: &[C::Item]) -> StoreResult<Vec<C::Reply>> {
         let mut call = pin!(self.commit.commit(items));
-        let first = futures::poll!(call.as_mut());
-        // Written only when it changes, so that threads need not pass it to and fro.
-        if self.at_once.load(Ordering::Relaxed) != first.is_ready() {
-            self.at_once.store(first.is_ready(), Ordering::Relaxed);
-        }
-        let replies = match first {
-            Poll::Ready(replies) => replies,
-            Poll::Pending => call.await,
-        };
+        let mut is_first = true;
+        let replies = poll_fn(|cx| {
+            let replies = call.as_mut().poll(cx);
+            let at_once = replies.is_ready();
+            // Written only when it changes, so that threads need not pass it to and fro.
+            if std::mem::take(&mut is_first) && self.at_once.load(Ordering::Relaxed) != at_once {
+                self.at_once.store(at_once, Ordering::Relaxed);
+            }
+            replies
+        })
+        .await;
         let replies = replies?;
         if replies.len() >= items.len() {
             return Ok(replies);

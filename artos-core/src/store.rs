@@ -3,8 +3,14 @@
 //! The rules live in [`machine`](crate::machine); a store makes them atomic and durable.
 
 use std::{
-    error::Error as StdError, fmt, future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc,
-    task::Poll, time::Duration,
+    error::Error as StdError,
+    fmt,
+    future::{Future, poll_fn},
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -153,12 +159,21 @@ pub(crate) async fn call<T>(
 ) -> StoreResult<T> {
     // The future is dropped after a panic and never polled again.
     let mut call = pin!(AssertUnwindSafe(call).catch_unwind());
-    // A store that answers at once needs no timer.
-    let answer = match futures::poll!(call.as_mut()) {
-        Poll::Ready(answer) => Ok(answer),
-        Poll::Pending => tokio::time::timeout(patience, call).await,
-    };
-    match answer {
+    let mut timer = pin!(None);
+    // Both in one place: who polls a call twice in a row does not let it step aside.
+    let answer = poll_fn(|cx| {
+        if let Poll::Ready(answer) = call.as_mut().poll(cx) {
+            return Poll::Ready(Ok(answer));
+        }
+        // A store that answers at once needs no timer.
+        if timer.is_none() {
+            // It goes off even if the call uses up what its thread may do in one go.
+            timer.set(Some(tokio::task::unconstrained(tokio::time::sleep(patience))));
+        }
+        let timer = timer.as_mut().as_pin_mut();
+        timer.map_or(Poll::Pending, |timer| timer.poll(cx).map(Err))
+    });
+    match answer.await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(StoreError::unavailable("the store panicked")),
         Err(_) => Err(StoreError::unavailable(format!("no answer within {patience:?}"))),

@@ -1,13 +1,12 @@
 //! What the loops of a runtime share: the store, the registry, what runs, and how to call and stop.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::Poll,
     time::Duration,
 };
 
@@ -170,14 +169,16 @@ async fn call_store<T>(
 ) -> StoreResult<T> {
     let mut now = duty.calling();
     let mut call = pin!(store::call(options.patience, call));
-    let result = match futures::poll!(call.as_mut()) {
-        Poll::Ready(result) => result,
-        Poll::Pending => {
-            let result = call.await;
-            now = Instant::now();
-            result
-        }
-    };
+    let mut paused = false;
+    let result = poll_fn(|cx| {
+        let result = call.as_mut().poll(cx);
+        paused |= result.is_pending();
+        result
+    })
+    .await;
+    if paused {
+        now = Instant::now();
+    }
     match &result {
         // A store that refuses a request is there and works.
         Ok(_) | Err(StoreError::Invalid { .. }) => duty.answered(now),

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use artos_core::{Client, SubmitError, Task};
+use artos_core::{Client, ListQuery, Pipeline, Queue, SubmitError, Task, stage_fn};
 use futures::future::join_all;
 
 use crate::{
     hooked_store::Hook,
-    support::{Count, Faults, FaultyStore, SECOND, store},
+    support::{Count, Faults, FaultyStore, SECOND, increment, runtime, store},
 };
 
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
@@ -27,6 +27,40 @@ async fn submits_that_gather_during_a_call_go_into_the_next_one() {
     assert_eq!(tasks.len(), 500);
     let calls = store.faults.inserts.load(Ordering::SeqCst);
     assert!(calls <= 3, "500 concurrent submits took {calls} calls");
+}
+
+#[tokio::test]
+async fn checkpoints_that_gather_during_a_call_go_into_the_next_one() {
+    let store = FaultyStore::new(store());
+    let pipeline = Pipeline::new("increment", stage_fn(increment))
+        .then("again", stage_fn(|cx, number| increment(cx, Count(number))));
+    let runtime = runtime(store.clone())
+        .queue(Queue::new("default").concurrency(100))
+        .register(pipeline)
+        .start()
+        .await
+        .unwrap();
+    let tasks = runtime.client().submit_many((0..100).map(Count)).await.unwrap();
+    for (task, number) in tasks.iter().zip(2..) {
+        assert_eq!(task.wait().await.unwrap(), number);
+    }
+    let calls = store.faults.settles.load(Ordering::SeqCst);
+    assert!(calls <= 20, "100 tasks of two stages took {calls} calls");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_steps_aside_goes_on_only_when_it_is_woken() {
+    let store = FaultyStore::new(store());
+    let client = Client::new(store.clone());
+    client.submit(Count(0)).await.unwrap();
+    // By now nothing else is under way, so that the next one is alone.
+    tokio::time::sleep(SECOND).await;
+    let mut submission = client.submit(Count(1)).into_future();
+    assert!(futures::poll!(submission.as_mut()).is_pending());
+    assert_eq!(store.faults.inserts.load(Ordering::SeqCst), 2);
+    let inserted = store.inner.list(&ListQuery::default()).await.unwrap().tasks.len();
+    assert_eq!(inserted, 1, "nothing has woken it");
+    submission.await.unwrap();
 }
 
 #[tokio::test]

@@ -71,6 +71,7 @@ pub(crate) struct Faults {
     pub(crate) no_heartbeats: AtomicBool,
     pub(crate) calls: AtomicUsize,
     pub(crate) inserts: AtomicUsize,
+    pub(crate) settles: AtomicUsize,
     /// Somebody claimed tasks, and is about to hear of it.
     pub(crate) claimed: Notify,
 }
@@ -134,6 +135,9 @@ impl TaskStore for FaultyStore {
 
     async fn settle(&self, settlements: &[Settlement]) -> StoreResult<Vec<Settled>> {
         self.check()?;
+        self.faults.settles.fetch_add(1, Ordering::SeqCst);
+        // As for an insert.
+        tokio::task::yield_now().await;
         let answer = self.inner.settle(settlements).await;
         if self.faults.lose_settle_answers.swap(false, Ordering::SeqCst) {
             return Err(StoreError::unavailable("told to lose the answer"));
