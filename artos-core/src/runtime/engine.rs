@@ -106,7 +106,7 @@ impl Engine {
         &self,
         settlement: &Settlement,
         worth_it: impl Fn() -> bool + Send,
-    ) -> StoreResult<Settled> {
+    ) -> Answered {
         match self.try_settle(settlement).await? {
             Ok(settled) => Ok(settled),
             Err(error) => self.settle_again(settlement, error, worth_it).await,
@@ -133,13 +133,13 @@ impl Engine {
         settlement: &Settlement,
         mut error: Arc<StoreError>,
         worth_it: impl Fn() -> bool + Send,
-    ) -> StoreResult<Settled> {
+    ) -> Answered {
         let repeat = self.repeats.begin();
         let mut backoff = OutageBackoff::new();
         loop {
             if !error.is_transient() || !worth_it() {
                 repeat.give_up();
-                return Err(Arc::into_inner(error).unwrap_or_else(dropped));
+                return Err(error);
             }
             let outcome = settlement.outcome.kind();
             let task_id = settlement.lease.task_id;
@@ -155,7 +155,7 @@ impl Engine {
     }
 }
 
-/// What the store answered to one settlement.
+/// What the store answered to one settlement; those of a group share its error.
 type Answered = Result<Settled, Arc<StoreError>>;
 
 fn dropped() -> StoreError {

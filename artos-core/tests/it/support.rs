@@ -65,6 +65,8 @@ pub(crate) struct FaultyStore {
 pub(crate) struct Faults {
     /// Every call fails before it is applied.
     pub(crate) down: AtomicBool,
+    /// Every settle takes a second.
+    pub(crate) slow_settles: AtomicBool,
     /// Every settle is applied, and its answer is lost.
     pub(crate) lose_settle_answers: AtomicBool,
     /// Every heartbeat fails.
@@ -134,6 +136,10 @@ impl TaskStore for FaultyStore {
     }
 
     async fn settle(&self, settlements: &[Settlement]) -> StoreResult<Vec<Settled>> {
+        if self.faults.slow_settles.load(Ordering::SeqCst) {
+            // By the paused clock of a test.
+            tokio::time::sleep_until(tokio::time::Instant::now() + SECOND).await;
+        }
         self.check()?;
         self.faults.settles.fetch_add(1, Ordering::SeqCst);
         // As for an insert.
