@@ -106,7 +106,8 @@ impl FromStr for TaskId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        // Only the hyphenated form: one task has one spelling, so logs and URLs can be compared.
+        // Only the hyphenated form, which is the one that is written; capital letters are read as
+        // small ones (RFC 9562, section 4), and never written.
         if text.len() == 36
             && let Ok(id) = Uuid::try_parse(text)
         {
@@ -121,10 +122,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_has_one_spelling() {
+    fn an_id_is_written_in_one_way_and_read_in_capital_letters_too() {
         let text = "019ab3c4-6f00-7000-8000-000000000001";
         let id: TaskId = text.parse().unwrap();
         assert_eq!(id.to_string(), text);
+        assert_eq!(text.to_uppercase().parse(), Ok(id));
         for other in ["019ab3c46f0070008000000000000001", "{019ab3c4-6f00-7000-8000-000000000001}"]
         {
             assert!(other.parse::<TaskId>().is_err(), "{other}");
