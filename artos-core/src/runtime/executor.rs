@@ -109,7 +109,8 @@ enum Attempted {
 
 /// Runs a claimed task to its settlement, then frees its slot.
 ///
-/// Answers whether that woke somebody who may wait for this thread.
+/// Answers whether that may have woken somebody who waits for this thread, such as a worker that
+/// waits for the slot.
 pub(super) async fn run(
     engine: Arc<Engine>,
     claimed: ClaimedTask,
@@ -124,7 +125,7 @@ pub(super) async fn run(
         task = back;
         let (outcome, mut follow_ups) = match attempted {
             Attempted::Settle(outcome, follow_ups) => (outcome, follow_ups),
-            Attempted::Lost => return false,
+            Attempted::Lost => return true,
             Attempted::TakenOver => {
                 ending.seen_to = true;
                 return false;
@@ -139,7 +140,8 @@ pub(super) async fn run(
             let settlement = Settlement { lease, outcome, follow_ups };
             return match engine.settles.commit([settlement], Settling::Ending(ending)) {
                 Ok(woke) => freed || woke,
-                Err(_) => freed,
+                // The committer is gone, and what it gave back has freed the slot.
+                Err(_) => true,
             };
         }
         let has_followers = !follow_ups.is_empty();
@@ -163,13 +165,13 @@ pub(super) async fn run(
                 tracing::debug!(task_id = %lease.task_id, kind = %execution.kind,
                     outcome = %OutcomeKind::Advance, %state, "attempt settled");
                 ending.told();
-                return false;
+                return true;
             }
             (Some(Settled::Stale), _) => {
                 ending.told();
-                return false;
+                return true;
             }
-            (None, _) => return false,
+            (None, _) => return true,
         }
     }
 }

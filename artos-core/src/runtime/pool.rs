@@ -214,7 +214,7 @@ async fn run(engine: Arc<Engine>, number: usize) {
             Some(task) => executor::run(Arc::clone(&engine), task, execution, started).await,
             None => {
                 executor::hand_back(Arc::clone(&engine), execution).await;
-                false
+                true
             }
         };
         let now = Instant::now();
