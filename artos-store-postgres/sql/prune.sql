@@ -1,11 +1,29 @@
 -- Deletes up to $3 tasks, 1,000 at most, that ended in one of the states $1, each with its own
 -- retention in $2.
-WITH {clock},
+--
+-- The queues are looked up one after the other in the index that leads to the oldest of each.
+WITH RECURSIVE {clock},
+queues AS (
+    (
+        SELECT t.queue FROM {schema}.tasks AS t
+        WHERE t.state >= 2
+        ORDER BY t.queue LIMIT 1
+    )
+    UNION ALL
+    SELECT further.queue
+    FROM queues CROSS JOIN LATERAL (
+        SELECT t.queue FROM {schema}.tasks AS t
+        WHERE t.state >= 2 AND t.queue > queues.queue
+        ORDER BY t.queue LIMIT 1
+    ) AS further
+),
 old AS MATERIALIZED (
     SELECT first.id
-    FROM unnest($1::smallint[], $2::bigint[]) AS r (state, keep) CROSS JOIN LATERAL (
+    FROM queues CROSS JOIN unnest($1::smallint[], $2::bigint[]) AS r (state, keep)
+    CROSS JOIN LATERAL (
         SELECT t.id FROM {schema}.tasks AS t
-        WHERE t.state = r.state AND t.finished_at <= (SELECT clock.now FROM clock) - r.keep
+        WHERE t.state >= 2 AND t.queue = queues.queue AND t.state = r.state
+            AND t.finished_at <= (SELECT clock.now FROM clock) - r.keep
         ORDER BY t.finished_at
         LIMIT 1000
         FOR UPDATE SKIP LOCKED
