@@ -72,7 +72,14 @@ const POISON: [(&str, &str); 2] = [
     ("watch::Sender::new(false)", "watch::channel(false).0"),
 ];
 
-const COPIES: [Copy; 25] = [
+/// What the embedded store remembers of what was read.
+const SLED_RECENT: &str = "../../artos-store-sled/src/recent.rs";
+const RECENT: [(&str, &str); 2] = [
+    ("use std::sync::{", "use shuttle::sync::{"),
+    ("const PLACES: usize = 4_096;", "const PLACES: usize = 2;"),
+];
+
+const COPIES: [Copy; 30] = [
     Copy { name: "notify", file: "notify.rs", base: &[], changes: &[] },
     Copy {
         name: "notify_forgets_between_waits",
@@ -232,6 +239,40 @@ const COPIES: [Copy; 25] = [
         file: SLED_SYNC,
         base: &SYNC,
         changes: &[("answer(self.disk.poison().check());", "answer(Ok(()));")],
+    },
+    Copy { name: "sled_recent", file: SLED_RECENT, base: &RECENT, changes: &[] },
+    Copy {
+        name: "sled_recent_forgets_nothing",
+        file: SLED_RECENT,
+        base: &RECENT,
+        changes: &[("changed.for_each(|id| self.forget(id));", "drop(changed);")],
+    },
+    Copy {
+        name: "sled_recent_keeps_what_is_over",
+        file: SLED_RECENT,
+        base: &RECENT,
+        changes: &[("&& self.look().0 == turn.0;", ";")],
+    },
+    Copy {
+        name: "sled_recent_keeps_what_changes",
+        file: SLED_RECENT,
+        base: &RECENT,
+        changes: &[("turn.0.is_multiple_of(2) && ", "")],
+    },
+    Copy {
+        name: "sled_recent_counts_late",
+        file: SLED_RECENT,
+        base: &RECENT,
+        changes: &[
+            (
+                "        self.kept.fetch_add(1, Ordering::SeqCst);\n        let is_current",
+                "let is_current",
+            ),
+            (
+                "if is_current && place.is_none() {",
+                "self.kept.fetch_add(1, Ordering::SeqCst);\nif is_current && place.is_none() {",
+            ),
+        ],
     },
 ];
 

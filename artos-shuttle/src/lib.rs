@@ -69,6 +69,8 @@ mod hints;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod remembered;
+#[cfg(test)]
 mod shutdowns;
 #[cfg(test)]
 mod slots;

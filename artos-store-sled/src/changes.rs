@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use artos_core::model::TaskId;
 use foldhash::fast::RandomState;
 use sled::IVec;
+
+use crate::keys;
 
 /// Changed keys.
 #[derive(Debug, Default)]
@@ -65,6 +68,12 @@ impl Changes {
                 None => self.last.remove(&key),
             };
         }
+    }
+
+    /// Returns the tasks whose own rows were changed, in no order.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = TaskId> {
+        let own = |key: &&IVec| key.starts_with(keys::TASKS) && key.len() == keys::ID_KEY_BYTES;
+        self.last.keys().filter(own).filter_map(|key| keys::parse_id(key))
     }
 
     /// Returns the keys with a prefix that were changed and do not go, in no order.

@@ -172,7 +172,14 @@ impl Committer {
 
     /// Waits until everything that a reader may have seen so far is durable.
     pub(crate) async fn settled(&self) -> StoreResult<()> {
-        let seen = self.disk.applied();
+        self.settled_up_to(self.disk.applied()).await
+    }
+
+    /// Waits until so many groups of changes are durable.
+    pub(crate) async fn settled_up_to(&self, seen: u64) -> StoreResult<()> {
+        if *self.durable.borrow() >= seen {
+            return Ok(());
+        }
         let mut durable = self.durable.clone();
         tokio::select! {
             biased;
@@ -285,6 +292,6 @@ impl Writer {
         self.head.sum = written.sum.total();
         written.batch.insert(keys::HEAD, self.head.seal());
         self.wait_for_large_group(written.bytes);
-        self.disk.apply_and_show(written, &self.live, self.head.counts)
+        self.disk.apply_and_show(written, &self.changes, &self.live, self.head.counts)
     }
 }

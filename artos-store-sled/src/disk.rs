@@ -12,8 +12,8 @@ use std::{
 };
 
 use artos_core::{
-    model::{StateCounts, TaskId},
-    store::{StoreError, StoreResult},
+    model::{StateCounts, TaskId, TaskRecord, TaskState},
+    store::{Part, StoreError, StoreResult},
 };
 use foldhash::fast::RandomState;
 use sled::{Batch, Db, IVec, Tree};
@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     builder::{Durability, Options},
+    changes::Changes,
     envelope::corrupt,
     failpoints::{Point, reach},
     folder::{self, Folder},
@@ -28,8 +29,9 @@ use crate::{
     head::{Counts, Head},
     keys,
     live::Live,
-    lookup::{Loaded, Lookup},
+    lookup::{self, Loaded, Lookup},
     poison::Poison,
+    recent::{Read, Recent},
     sled_file::SledFile,
     watchdog::{Activity, Doing},
 };
@@ -50,6 +52,7 @@ pub(crate) struct Disk {
     /// Groups of changes that readers may have seen.
     applied: AtomicU64,
     visible: RwLock<Visible>,
+    recent: Recent,
     poison: Poison,
     activity: Arc<Activity>,
 }
@@ -101,6 +104,7 @@ impl Disk {
             durability: options.durability,
             applied: AtomicU64::new(0),
             visible: RwLock::default(),
+            recent: Recent::default(),
             poison: Poison::default(),
             activity: Arc::default(),
         })
@@ -149,6 +153,30 @@ impl Disk {
         self.db.get(key).map_err(|error| self.failed("reading", &error))
     }
 
+    /// Returns a record that memory has, without waiting for anything.
+    pub(crate) fn glance(&self, id: TaskId) -> Option<Arc<Read>> {
+        if let Some(read) = self.recent.get(id) {
+            return Some(read);
+        }
+        // It is held for as long as a group is applied.
+        let visible = self.visible.try_read().ok()?;
+        let record = visible.running.get(&id)?.stored.record.clone();
+        Some(Arc::new(Read { record, seen: self.applied() }))
+    }
+
+    /// Reads a record, and keeps it for others that ask.
+    pub(crate) fn record(&self, id: TaskId) -> StoreResult<Option<TaskRecord>> {
+        let turn = self.recent.look();
+        let Some((task, _)) = lookup::load(self, id, Part::Record)? else {
+            return Ok(None);
+        };
+        let record = task.stored.record.clone();
+        if record.state != TaskState::Running {
+            self.recent.keep(turn, Read { record: record.clone(), seen: self.applied() });
+        }
+        Ok(Some(record))
+    }
+
     /// Returns how many tasks are in each state.
     pub(crate) fn counts(&self) -> StateCounts {
         self.visible.read().unwrap_or_else(PoisonError::into_inner).counts.0
@@ -185,11 +213,13 @@ impl Disk {
     pub(crate) fn apply_and_show(
         &self,
         written: Written,
+        changes: &Changes,
         live: &Live,
         counts: Counts,
     ) -> StoreResult<()> {
         let Written { batch, touched, bytes, .. } = written;
         let mut visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
+        let _changing = self.recent.change(changes.tasks().chain(touched.iter().copied()));
         self.apply(batch, bytes)?;
         visible.update(live, &touched, counts);
         Ok(())

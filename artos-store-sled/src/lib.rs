@@ -209,6 +209,7 @@ mod payloads;
 mod poison;
 mod proof;
 mod reading;
+mod recent;
 mod scan;
 mod sled_file;
 mod store;

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use artos_core::{
     machine::Cancelled,
-    model::{ListQuery, NewTask, Page, Retention, Settlement, TaskId},
+    model::{ListQuery, NewTask, Page, Retention, Settlement, TaskId, TaskRecord},
     notify::{Changes, Topic},
     store::{
         Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
@@ -61,6 +61,17 @@ impl SledStore {
         self.committer.settled().await?;
         Ok(found)
     }
+
+    /// Reads a record: out of memory, if that has it.
+    async fn record(&self, id: TaskId) -> StoreResult<Option<TaskRecord>> {
+        let disk = self.committer.disk();
+        disk.poison().check()?;
+        let Some(read) = disk.glance(id) else {
+            return self.read(move |disk| disk.record(id)).await;
+        };
+        self.committer.settled_up_to(read.seen).await?;
+        Ok(Some(read.record.clone()))
+    }
 }
 
 impl fmt::Debug for SledStore {
@@ -78,6 +89,10 @@ impl TaskStore for SledStore {
     }
 
     async fn get(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
+        if part == Part::Record {
+            let record = self.record(id).await?;
+            return Ok(record.map(|record| Found { record, payload: None }));
+        }
         let found = self.read(move |disk| lookup::load(disk, id, part)).await?;
         Ok(found.map(|(task, payload)| Found { record: task.stored.record.clone(), payload }))
     }

@@ -59,6 +59,7 @@ macro_rules! scenarios {
                         Tree,
                         disk::{DiskState, Plain},
                     },
+                    changes::Changes,
                     group::Written,
                     head::Counts,
                     live::Live,
@@ -100,6 +101,7 @@ macro_rules! scenarios {
                     pub(crate) fn apply_and_show(
                         &self,
                         written: Written,
+                        _: &Changes,
                         _: &Live,
                         _: Counts,
                     ) -> StoreResult<()> {

@@ -1,0 +1,178 @@
+//! Records that were read lately, so that who polls a task need not wait for a look at the tree.
+//!
+//! A record is kept only while its row is as it was read, and while the task does not run: of
+//! those that do, memory has all there is. Each task has one place where it may be kept, and shares
+//! that with others.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use artos_core::model::{TaskId, TaskRecord};
+
+/// How many records are kept: about 2 MB, of small ones.
+const PLACES: usize = 4_096;
+
+/// Records that were read lately.
+#[derive(Debug)]
+pub(crate) struct Recent {
+    places: Box<[Mutex<Option<Arc<Read>>>]>,
+    /// How many are kept, or are about to be.
+    kept: AtomicUsize,
+    /// Odd while the tree changes, and another number after each change.
+    turn: AtomicU64,
+}
+
+/// A record as it was read.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) record: TaskRecord,
+    /// The last group of changes that it may have been read from.
+    pub(crate) seen: u64,
+}
+
+/// When a look at the tree began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Turn(u64);
+
+/// The tree changes while this exists.
+pub(crate) struct Changing<'a>(&'a Recent);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self {
+            places: std::iter::repeat_with(Mutex::default).take(PLACES).collect(),
+            kept: AtomicUsize::new(0),
+            turn: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Recent {
+    /// Returns the record of a task, if it is kept.
+    pub(crate) fn get(&self, id: TaskId) -> Option<Arc<Read>> {
+        self.place(id).as_ref().filter(|read| read.record.id == id).map(Arc::clone)
+    }
+
+    /// Begins a look at the tree, of which a record may be kept.
+    pub(crate) fn look(&self) -> Turn {
+        Turn(self.turn.load(Ordering::SeqCst))
+    }
+
+    /// Keeps what a look found, unless the tree has changed since it began.
+    pub(crate) fn keep(&self, turn: Turn, read: Read) {
+        let mut place = self.place(read.record.id);
+        // Counted before the turn is read: a change takes its turn first and looks then whether
+        // anything is kept, so one of both sees the other.
+        self.kept.fetch_add(1, Ordering::SeqCst);
+        let is_current = turn.0.is_multiple_of(2) && self.look().0 == turn.0;
+        if is_current && place.is_none() {
+            *place = Some(Arc::new(read));
+            return;
+        }
+        if is_current {
+            *place = Some(Arc::new(read));
+        }
+        self.kept.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Begins a change of the tree, and forgets the tasks that change. One at a time.
+    pub(crate) fn change(&self, changed: impl Iterator<Item = TaskId>) -> Changing<'_> {
+        self.turn.fetch_add(1, Ordering::SeqCst);
+        let changing = Changing(self);
+        if self.kept.load(Ordering::SeqCst) > 0 {
+            changed.for_each(|id| self.forget(id));
+        }
+        changing
+    }
+
+    fn forget(&self, id: TaskId) {
+        let mut place = self.place(id);
+        if place.as_ref().is_some_and(|read| read.record.id == id) {
+            *place = None;
+            self.kept.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    fn place(&self, id: TaskId) -> MutexGuard<'_, Option<Arc<Read>>> {
+        // The end of an id is random.
+        let [.., high, low] = *id.as_uuid().as_bytes();
+        let at = usize::from(u16::from_be_bytes([high, low])) % PLACES;
+        // What a place holds is always whole.
+        self.places[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.turn.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use artos_core::{Timestamp, machine, model::NewTask};
+    use bytes::Bytes;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// A record; those with the same `low` share a place.
+    fn read(high: u128, low: u128) -> Read {
+        let task = NewTask::new(
+            TaskId::from_uuid(Uuid::from_u128(high << 64 | low)),
+            "mail.send",
+            "default",
+            Bytes::new(),
+        );
+        Read { record: machine::insert(&task, Timestamp::from_micros(1)), seen: 7 }
+    }
+
+    fn id(high: u128, low: u128) -> TaskId {
+        read(high, low).record.id
+    }
+
+    #[test]
+    fn a_record_is_kept_until_its_task_changes() {
+        let recent = Recent::default();
+        recent.keep(recent.look(), read(1, 1));
+        recent.keep(recent.look(), read(1, 2));
+        assert_eq!(recent.get(id(1, 1)).map(|read| read.seen), Some(7));
+        drop(recent.change(std::iter::once(id(1, 1))));
+        assert!(recent.get(id(1, 1)).is_none());
+        assert!(recent.get(id(1, 2)).is_some());
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_or_during_one_is_not_kept() {
+        let recent = Recent::default();
+        let before = recent.look();
+        let changing = recent.change(std::iter::empty());
+        recent.keep(before, read(1, 1));
+        let during = recent.look();
+        recent.keep(during, read(1, 1));
+        assert!(recent.get(id(1, 1)).is_none());
+        drop(changing);
+        recent.keep(before, read(1, 1));
+        recent.keep(during, read(1, 1));
+        assert!(recent.get(id(1, 1)).is_none());
+        recent.keep(recent.look(), read(1, 1));
+        assert!(recent.get(id(1, 1)).is_some());
+    }
+
+    #[test]
+    fn tasks_that_share_a_place_are_not_taken_for_each_other() {
+        let recent = Recent::default();
+        recent.keep(recent.look(), read(1, 1));
+        assert!(recent.get(id(2, 1)).is_none());
+        drop(recent.change(std::iter::once(id(2, 1))));
+        assert!(recent.get(id(1, 1)).is_some());
+        recent.keep(recent.look(), read(2, 1));
+        assert!(recent.get(id(1, 1)).is_none());
+        // Counted once, so the last one that goes is looked for.
+        drop(recent.change(std::iter::once(id(2, 1))));
+        assert!(recent.get(id(2, 1)).is_none());
+        assert_eq!(recent.kept.load(Ordering::SeqCst), 0);
+    }
+}
