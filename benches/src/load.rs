@@ -77,13 +77,17 @@ pub(crate) async fn all_completed(client: &Client, tasks: u64) -> anyhow::Result
 /// Time between two looks at the counts.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Waits until so many tasks are completed, or more.
-pub(crate) async fn completed_at_least(client: &Client, tasks: u64) -> anyhow::Result<()> {
+/// Waits until so many tasks are completed, or more; how many, by the store's own count.
+pub(crate) async fn completed_at_least(client: &Client, tasks: u64) -> anyhow::Result<u64> {
     let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
-    while client.list(&query).await?.counts.unwrap_or_default().completed < tasks {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    loop {
+        let counts = client.list(&query).await?.counts.unwrap_or_default();
+        ensure!(counts.failed + counts.cancelled == 0, "some tasks failed: {counts:?}");
+        if counts.completed >= tasks {
+            return Ok(counts.completed);
+        }
+        tokio::time::sleep(LOOK).await;
     }
-    Ok(())
 }
 
 pub(crate) async fn burn_down(

@@ -27,6 +27,10 @@ pub(crate) enum What {
     ByHand,
     /// A queue by hand in memory: five stages.
     ByHandPipeline,
+    /// A queue by hand in memory that reads and writes payloads as JSON: one stage.
+    ByHandJson,
+    /// A queue by hand in memory that reads and writes payloads as JSON: five stages.
+    ByHandJsonPipeline,
     /// Raw sled: an insert and an overwrite for each task.
     Raw,
     /// Raw sled: a write for each of five stages.
@@ -69,6 +73,12 @@ pub(crate) async fn run(
         }
         What::ByHand => (1, rate(versus::hand_written(tasks, slots, 1, By::Pool).await?)),
         What::ByHandPipeline => (5, rate(versus::hand_written(tasks, slots, 5, By::Pool).await?)),
+        What::ByHandJson => {
+            (1, rate(versus::hand_written(tasks, slots, 1, By::PoolWithJson).await?))
+        }
+        What::ByHandJsonPipeline => {
+            (5, rate(versus::hand_written(tasks, slots, 5, By::PoolWithJson).await?))
+        }
         What::Raw => (1, rate(ceiling::sled(tasks, GROUP, TASK_BYTES, 2)?)),
         What::RawPipeline => (5, rate(ceiling::sled(tasks, GROUP, TASK_BYTES, 5)?)),
         What::RawSingle => {
@@ -128,6 +138,7 @@ fn named<const N: usize>(figures: [(&str, f64); N]) -> Vec<(String, f64)> {
 const fn name(what: What) -> &'static str {
     match what {
         What::ByHand | What::ByHandPipeline => "channel and map by hand",
+        What::ByHandJson | What::ByHandJsonPipeline => "channel and map by hand, with JSON",
         What::Raw | What::RawPipeline | What::RawSingle => "raw sled",
         _ => "artos",
     }
@@ -135,7 +146,8 @@ const fn name(what: What) -> &'static str {
 
 const fn durability(what: What, store: StoreChoice) -> &'static str {
     match (what, store) {
-        (What::ByHand | What::ByHandPipeline, _) | (_, StoreChoice::Memory) => "none",
+        (What::ByHand | What::ByHandPipeline | What::ByHandJson | What::ByHandJsonPipeline, _)
+        | (_, StoreChoice::Memory) => "none",
         (What::Raw | What::RawPipeline | What::RawSingle, _) | (_, StoreChoice::Sled) => {
             "each group of commits synced: outlives power cuts"
         }

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::bail;
 use artos_core::{
     Client, Pipeline, Queue, Runtime, StageContext, StageResult, Task, TaskHandle, stage_fn,
 };
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     load::{self, Noop, all_completed, submit_batches},
     plot::Plot,
-    report::{FIGURES, Stopwatch, bar, memory_bytes},
+    report::{FIGURES, Stopwatch, bar, median, memory_bytes},
     stores::{AnyStore, Opened, StoreChoice},
 };
 
@@ -112,51 +113,88 @@ pub(crate) struct Behind {
     pub(crate) read: f64,
 }
 
-/// Reads some states of a backlog, and runs its first tasks.
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+/// Reads some states of a backlog, and runs its first tasks, several times over.
 pub(crate) async fn behind(choice: StoreChoice, size: u64) -> anyhow::Result<Behind> {
     let Opened { store, place: _place } = choice.open().await?;
     let client = Client::new(store.clone());
     let before = memory_bytes()?;
-    let filled = fill(&client, size).await?;
+    let mut queued = Queued::default();
+    queued.up_to(&client, size).await?;
     let each = memory_bytes()?.saturating_sub(before) as f64 / size as f64;
     FIGURES.note(&format!("backlog of {size}, {choice}: memory"), each, "bytes per task");
-    let mut reads = Vec::new();
-    for task in filled.iter().cycle().take(READS) {
-        let started = Instant::now();
-        task.record().await?;
-        reads.push(started.elapsed().as_secs_f64() * 1e6);
-    }
-    reads.sort_unstable_by(f64::total_cmp);
-    let read = reads.get(READS * 99 / 100).copied().unwrap_or(f64::NAN);
+    let read = read_p99(&queued).await?;
     FIGURES.note(&format!("backlog of {size}, {choice}: status reads, p99"), read, "us");
-    let tasks = size.min(RUN_OF_BACKLOG);
-    let watch = Stopwatch::start()?;
-    let runtime = load::runtime(store, 256, 1).start().await?;
-    load::completed_at_least(&client, tasks).await?;
-    let rate = watch.rate(&format!("backlog of {size}, {choice}: the first {tasks}"), tasks)?;
-    drop(runtime);
-    Ok(Behind { each, rate, read })
+    let (mut rates, mut completed) = (Vec::new(), 0);
+    for _ in 0..ROUNDS {
+        queued.up_to(&client, completed + size).await?;
+        let Some((last, until)) = queued.before(completed + size.min(RUN_OF_BACKLOG)) else {
+            bail!("found a backlog of {size}, expected at least {STEP}");
+        };
+        let watch = Stopwatch::start()?;
+        let runtime = load::runtime(store.clone(), 256, 1).start().await?;
+        last.wait().await?;
+        let what = format!("backlog of {size}, {choice}: its first tasks");
+        rates.push(watch.rate(&what, until - completed)?);
+        runtime.shutdown(Duration::from_secs(5)).await?;
+        completed = load::completed_at_least(&client, until).await?;
+    }
+    Ok(Behind { each, rate: median(&rates), read })
 }
 
 /// How many states are read.
 const READS: usize = 2_000;
 
-/// How many tasks of a backlog are run.
+/// How often the first tasks are run.
+const ROUNDS: usize = 5;
+
+/// How many tasks of a backlog are run in a round.
 const RUN_OF_BACKLOG: u64 = 10_000;
 
-/// Queues tasks; returns a thousand of them, from all over.
-async fn fill(client: &Client, size: u64) -> anyhow::Result<Vec<TaskHandle<Noop>>> {
-    let bar = bar("queued", size);
-    let mut kept = Vec::new();
-    let step = (size / 1_000).max(1);
-    for start in (0..size).step_by(usize::try_from(step)?) {
-        let end = (start + step).min(size);
-        kept.extend(submit_batches(client, start..end, 500).await?.pop());
-        bar.set_position(end);
+/// Of so many queued tasks, one is kept to wait for.
+const STEP: u64 = 100;
+
+/// Tasks that were queued, the first ones first.
+#[derive(Default)]
+struct Queued {
+    tasks: u64,
+    /// The last of every hundred.
+    kept: Vec<TaskHandle<Noop>>,
+}
+
+impl Queued {
+    /// Queues tasks until so many have been.
+    async fn up_to(&mut self, client: &Client, tasks: u64) -> anyhow::Result<()> {
+        let bar = bar("queued", tasks);
+        while self.tasks < tasks {
+            let end = self.tasks + STEP;
+            self.kept.extend(submit_batches(client, self.tasks..end, STEP).await?.pop());
+            self.tasks = end;
+            bar.set_position(end);
+        }
+        bar.finish_and_clear();
+        Ok(())
     }
-    bar.finish_and_clear();
-    Ok(kept)
+
+    /// Returns a task that was among the first so many, and how many were queued up to it.
+    fn before(&self, tasks: u64) -> Option<(&TaskHandle<Noop>, u64)> {
+        let steps = tasks / STEP;
+        let task = self.kept.get(usize::try_from(steps).ok()?.checked_sub(1)?)?;
+        Some((task, steps * STEP))
+    }
+}
+
+/// Reads the states of tasks from all over; the 99th percentile, in microseconds.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+async fn read_p99(queued: &Queued) -> anyhow::Result<f64> {
+    let step = queued.kept.len().div_ceil(READS / 2).max(1);
+    let mut reads = Vec::new();
+    for task in queued.kept.iter().step_by(step).cycle().take(READS) {
+        let started = Instant::now();
+        task.record().await?;
+        reads.push(started.elapsed().as_secs_f64() * 1e6);
+    }
+    reads.sort_unstable_by(f64::total_cmp);
+    Ok(reads.get(READS * 99 / 100).copied().unwrap_or(f64::NAN))
 }
 
 /// Runs the same tasks on one runtime, two, and more, which share a store.
@@ -170,7 +208,7 @@ pub(crate) async fn scale(
     for count in 1..=runtimes_max {
         let Opened { store, place: _place } = choice.open().await?;
         let client = Client::new(store.clone());
-        fill(&client, tasks).await?;
+        Queued::default().up_to(&client, tasks).await?;
         let watch = Stopwatch::start()?;
         let mut runtimes = Vec::new();
         for _ in 0..count {

@@ -71,6 +71,7 @@ use Who::{BareSql, Celery, Ours, Peer};
 const MEMORY: &[Row] = &[
     ("memory", Memory, Ours, "burn-down", "memory", 300_000, 256),
     ("memory by hand", Memory, Ours, "by-hand", "memory", 300_000, 256),
+    ("memory by hand, JSON", Memory, Ours, "by-hand-json", "memory", 300_000, 256),
     ("apalis memory", Memory, Peer("apalis"), "burn-down", "memory", 300_000, 256),
     (
         "apalis memory, one task",
@@ -109,6 +110,15 @@ const SERVER: &[Row] = &[
 const FIVE_STAGES: &[Row] = &[
     ("memory, five stages", FiveStages, Ours, "pipeline", "memory", 60_000, 256),
     ("memory by hand, five stages", FiveStages, Ours, "by-hand-pipeline", "memory", 60_000, 256),
+    (
+        "memory by hand, JSON, five stages",
+        FiveStages,
+        Ours,
+        "by-hand-json-pipeline",
+        "memory",
+        60_000,
+        256,
+    ),
     ("sled, five stages", FiveStages, Ours, "pipeline", "sled", 40_000, 1_024),
     ("sled raw, five stages", FiveStages, Ours, "raw-pipeline", "sled", 40_000, 256),
     ("duroxide, five stages", FiveStages, Peer("duroxide"), "pipeline", "sqlite", 200, 2),
