@@ -135,6 +135,8 @@ pub(crate) async fn behind(choice: StoreChoice, size: u64) -> anyhow::Result<Beh
         last.wait().await?;
         let what = format!("backlog of {size}, {choice}: its first tasks");
         rates.push(watch.rate(&what, until - completed)?);
+        // Others before it may end a moment later.
+        load::completed_at_least(&client, until).await?;
         runtime.shutdown(Duration::from_secs(5)).await?;
         completed = load::completed_at_least(&client, until).await?;
     }
@@ -151,13 +153,13 @@ const ROUNDS: usize = 5;
 const RUN_OF_BACKLOG: u64 = 10_000;
 
 /// Of so many queued tasks, one is kept to wait for.
-const STEP: u64 = 100;
+const STEP: u64 = 500;
 
 /// Tasks that were queued, the first ones first.
 #[derive(Default)]
 struct Queued {
     tasks: u64,
-    /// The last of every hundred.
+    /// The last of every five hundred.
     kept: Vec<TaskHandle<Noop>>,
 }
 
