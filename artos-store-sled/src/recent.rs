@@ -52,7 +52,7 @@ impl Default for Recent {
 impl Recent {
     /// Returns the record of a task, if it is kept.
     pub(crate) fn get(&self, id: TaskId) -> Option<Arc<Read>> {
-        self.place(id).as_ref().filter(|read| read.record.id == id).map(Arc::clone)
+        self.place(id)?.as_ref().filter(|read| read.record.id == id).map(Arc::clone)
     }
 
     /// Begins a look at the tree, of which a record may be kept.
@@ -62,7 +62,7 @@ impl Recent {
 
     /// Keeps what a look found, unless the tree has changed since it began.
     pub(crate) fn keep(&self, turn: Turn, read: Read) {
-        let mut place = self.place(read.record.id);
+        let Some(mut place) = self.place(read.record.id) else { return };
         // Counted before the turn is read: a change takes its turn first and looks then whether
         // anything is kept, so one of both sees the other.
         self.kept.fetch_add(1, Ordering::SeqCst);
@@ -88,19 +88,19 @@ impl Recent {
     }
 
     fn forget(&self, id: TaskId) {
-        let mut place = self.place(id);
+        let Some(mut place) = self.place(id) else { return };
         if place.as_ref().is_some_and(|read| read.record.id == id) {
             *place = None;
             self.kept.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
-    fn place(&self, id: TaskId) -> MutexGuard<'_, Option<Arc<Read>>> {
+    fn place(&self, id: TaskId) -> Option<MutexGuard<'_, Option<Arc<Read>>>> {
         // The end of an id is random.
         let [.., high, low] = *id.as_uuid().as_bytes();
         let at = usize::from(u16::from_be_bytes([high, low])) % PLACES;
         // What a place holds is always whole.
-        self.places[at].lock().unwrap_or_else(PoisonError::into_inner)
+        Some(self.places.get(at)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
