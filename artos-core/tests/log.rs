@@ -5,15 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+mod lines;
 
 use artos_core::{Pipeline, Runtime, StageContext, StageError, StageResult, Task, stage_fn};
 use artos_store_memory::MemoryStore;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::filter::LevelFilter;
+
+use crate::lines::Lines;
 
 #[derive(Serialize, Deserialize)]
 struct Bake(u32);
@@ -31,29 +30,9 @@ async fn bake(_: StageContext, loaves: u32) -> StageResult<u32> {
     if loaves == 0 { Err(StageError::fatal("no dough")) } else { Ok(loaves) }
 }
 
-/// Collects what is logged.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn each_stage_that_starts_and_each_checkpoint_that_is_recorded_is_logged_in_order() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::DEBUG)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .init();
+    let lines = Lines::collect(LevelFilter::DEBUG);
     let runtime = Runtime::builder(MemoryStore::default())
         .register(Pipeline::new("knead", stage_fn(knead)).then("bake", stage_fn(bake)))
         .start()
@@ -67,7 +46,7 @@ async fn each_stage_that_starts_and_each_checkpoint_that_is_recorded_is_logged_i
     // The runtime may still have to say how the last attempt was settled.
     runtime.shutdown(std::time::Duration::from_secs(5)).await.unwrap();
 
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     for (id, end) in ids.into_iter().zip(["outcome=complete state=completed", "state=failed"]) {
         let id = format!("task_id={id}");
         let told: Vec<_> = text.lines().filter(|line| line.contains(&id)).collect();

@@ -4,43 +4,22 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod lines;
 #[expect(dead_code, reason = "others need more of it")]
 #[path = "it/support.rs"]
 mod support;
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use artos_core::{Pipeline, StageContext, StageResult, stage_fn};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::{Count, Faults, FaultyStore, SECOND, runtime, signals, store};
-
-/// Collects what is logged.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+use crate::{
+    lines::Lines,
+    support::{Count, Faults, FaultyStore, SECOND, runtime, signals, store},
+};
 
 #[tokio::test(start_paused = true)]
 async fn each_attempt_that_could_not_be_settled_is_logged_with_the_store_s_error() {
-    let lines = Lines::default();
-    let writer = lines.clone();
-    tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::ERROR)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .init();
+    let lines = Lines::collect(LevelFilter::ERROR);
     let (sender, mut started) = signals();
     let (proceed, going) = tokio::sync::watch::channel(false);
     let stage = move |_: StageContext, Count(number): Count| {
@@ -67,7 +46,7 @@ async fn each_attempt_that_could_not_be_settled_is_logged_with_the_store_s_error
     // Longer than their leases.
     tokio::time::sleep(60 * SECOND).await;
 
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let text = lines.text();
     let unsettled = text.lines().filter(|line| line.contains("the attempt could not be settled"));
     let (told, untold): (Vec<_>, Vec<_>) =
         unsettled.partition(|line| line.contains("the store is unavailable: told to fail"));
