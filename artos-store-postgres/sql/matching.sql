@@ -12,7 +12,4 @@
         t.queue = $3 AND (t.state = 0 OR t.state = 1 OR t.state >= 2)
     ))
     AND ($4::text IS NULL OR t.tenant = $4)
-    AND ($5::text IS NULL OR t.id IN (
-        SELECT l.id FROM {schema}.labels AS l WHERE l.key = $5 AND l.value = $6
-    ))
-    AND ($7::text[] IS NULL OR t.labels @> ALL ($7::text[]::jsonb[]))
+    AND ($5::text[] IS NULL OR t.labels @> ALL ($5::text[]::jsonb[]))

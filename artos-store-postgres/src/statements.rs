@@ -1,5 +1,6 @@
 //! The statements of a store, one file each in `sql/`, with its schema filled in.
 
+use artos_core::model::ListOrder;
 use sqlx::{
     AssertSqlSafe, Connection as _, PgConnection, Postgres, SqlSafeStr as _, SqlStr, Transaction,
     postgres::{PgArguments, PgRow},
@@ -38,25 +39,20 @@ const FITS: &str = "b.stage IS NOT NULL AND (t.stage IS NULL OR t.stage = b.stag
 const UNKNOWN: &str = "t.failure_cause IN (7, 8)";
 
 macro_rules! statements {
-    ($($name:ident = $file:literal),* $(,)?) => {
-        /// The statements of one store.
+    ($($name:ident = $file:literal),*; $($list:ident = $list_file:literal),*) => {
+        /// The statements of one store; those that list, in each order of ids.
         #[derive(Debug, Clone)]
         pub(crate) struct Statements {
             $(pub(crate) $name: SqlStr,)*
-            pub(crate) list_oldest: SqlStr,
-            pub(crate) list_newest: SqlStr,
+            $(pub(crate) $list: Ordered,)*
             session: Session,
         }
 
         impl Statements {
             pub(crate) fn new(schema: &Schema, session: Session) -> Self {
-                let list = include_str!("../sql/list.sql");
-                let oldest = list.replace("{after}", ">").replace("{direction}", "ASC");
-                let newest = list.replace("{after}", "<").replace("{direction}", "DESC");
                 Self {
                     $($name: fill(schema, include_str!(concat!("../sql/", $file))),)*
-                    list_oldest: fill(schema, &oldest),
-                    list_newest: fill(schema, &newest),
+                    $($list: Ordered::new(schema, include_str!(concat!("../sql/", $list_file))),)*
                     session,
                 }
             }
@@ -65,8 +61,10 @@ macro_rules! statements {
             #[cfg(test)]
             pub(crate) fn all(&self) -> Vec<(&'static str, &SqlStr)> {
                 let mut all = vec![$((stringify!($name), &self.$name)),*];
-                all.push(("list_oldest", &self.list_oldest));
-                all.push(("list_newest", &self.list_newest));
+                $(all.extend([
+                    (stringify!($list), &self.$list.oldest),
+                    (stringify!($list), &self.$list.newest),
+                ]);)*
                 all
             }
         }
@@ -88,7 +86,36 @@ statements! {
     prune = "prune.sql",
     count = "count.sql",
     count_queue = "count_queue.sql",
-    count_states = "count_states.sql",
+    count_kinds = "count_kinds.sql",
+    count_labels = "count_labels.sql",
+    count_states = "count_states.sql";
+    list = "list.sql",
+    list_kinds = "list_kinds.sql",
+    list_states = "list_states.sql",
+    list_labels = "list_labels.sql"
+}
+
+/// A statement for each order of ids.
+#[derive(Debug, Clone)]
+pub(crate) struct Ordered {
+    oldest: SqlStr,
+    newest: SqlStr,
+}
+
+impl Ordered {
+    fn new(schema: &Schema, sql: &str) -> Self {
+        let ordered = |after, direction| {
+            fill(schema, &sql.replace("{after}", after).replace("{direction}", direction))
+        };
+        Self { oldest: ordered(">", "ASC"), newest: ordered("<", "DESC") }
+    }
+
+    pub(crate) const fn by(&self, order: ListOrder) -> &SqlStr {
+        match order {
+            ListOrder::OldestFirst => &self.oldest,
+            ListOrder::NewestFirst => &self.newest,
+        }
+    }
 }
 
 /// What statements can count on between one and the next.

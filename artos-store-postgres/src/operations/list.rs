@@ -2,7 +2,7 @@
 //!
 //! These statements are planned for each call: which index is right depends on what is asked for.
 
-use artos_core::model::{Cursor, Filter, ListOrder, ListQuery, Name, Page, StateCounts, TaskState};
+use artos_core::model::{Cursor, Filter, ListQuery, Name, Page, StateCounts, TaskState};
 use async_trait::async_trait;
 use sqlx::{Connection as _, PgConnection, Postgres, SqlStr, postgres::PgArguments, query::Query};
 
@@ -11,7 +11,7 @@ use crate::{
     call::Operation,
     numbers::Numbered as _,
     record::Columns,
-    statements::{Statements, end_with},
+    statements::{Ordered, Statements, end_with},
 };
 
 /// Lists a page.
@@ -26,34 +26,53 @@ fn states(filter: &Filter) -> Option<Vec<i16>> {
     Some(states).filter(|states| !states.is_empty())
 }
 
-/// Binds a filter to the first seven parameters of a statement.
-fn filtered<'q>(sql: &SqlStr, filter: &'q Filter) -> Query<'q, Postgres, PgArguments> {
+/// Returns the kinds of a filter, if it names any.
+fn kinds(filter: &Filter) -> Option<Vec<&str>> {
     let kinds: Vec<&str> = filter.kinds.iter().map(Name::as_str).collect();
-    let label = filter.labels.first();
+    Some(kinds).filter(|kinds| !kinds.is_empty())
+}
+
+/// Binds a filter to the first five parameters of a statement.
+fn filtered<'q>(sql: &SqlStr, filter: &'q Filter) -> Query<'q, Postgres, PgArguments> {
     sqlx::query(sql.clone())
         .persistent(false)
         .bind(states(filter))
-        .bind(Some(kinds).filter(|kinds| !kinds.is_empty()))
+        .bind(kinds(filter))
         .bind(text(filter.queue.as_ref()))
         .bind(text(filter.tenant.as_ref()))
-        .bind(label.map(|(key, _)| key.as_str()))
-        .bind(label.map(|(_, value)| value.as_str()))
         .bind(label_objects(&filter.labels))
 }
 
 impl List<'_> {
+    /// Returns the statement that goes the right way to what is asked for.
+    fn way(&self) -> &Ordered {
+        let Filter { states, kinds, queue, tenant, labels } = &self.query.filter;
+        if !labels.is_empty() {
+            &self.statements.list_labels
+        } else if queue.is_some() || tenant.is_some() {
+            &self.statements.list
+        } else if !kinds.is_empty() {
+            &self.statements.list_kinds
+        } else if !states.is_empty() {
+            &self.statements.list_states
+        } else {
+            &self.statements.list
+        }
+    }
+
     async fn page(&self, connection: &mut PgConnection) -> Result<Page, sqlx::Error> {
         if self.query.limit == 0 {
             return Ok(Page::default());
         }
-        let sql = match self.query.order {
-            ListOrder::OldestFirst => &self.statements.list_oldest,
-            ListOrder::NewestFirst => &self.statements.list_newest,
-        };
+        let sql = self.way().by(self.query.order);
         // One more than asked for tells whether there is a page after this one.
-        let query = filtered(sql, &self.query.filter)
+        let mut query = filtered(sql, &self.query.filter)
             .bind(limit(self.query.limit).saturating_add(1))
             .bind(self.query.cursor.map(|cursor| *cursor.after.as_uuid()));
+        // The others are looked for in what has this one.
+        if let Some((key, value)) = self.query.filter.labels.first() {
+            query = query.bind(key.as_str()).bind(value.as_str());
+        }
         let rows = self.statements.rows(query, connection).await?;
         let tasks = rows.iter().take(self.query.limit).map(|row| Columns::new(row).record());
         let tasks = tasks.collect::<Result<Vec<_>, _>>()?;
@@ -64,9 +83,10 @@ impl List<'_> {
 
     async fn counts(&self, connection: &mut PgConnection) -> Result<StateCounts, sqlx::Error> {
         let filter = &self.query.filter;
-        let rest = Filter { states: Vec::new(), queue: None, ..filter.clone() };
-        let by_queue = filter.queue.as_ref().filter(|_| rest == Filter::default());
-        let rows = if rest == Filter::default() && filter.queue.is_none() {
+        let of_states = Filter { states: filter.states.clone(), ..Filter::default() };
+        let of_queue = Filter { queue: filter.queue.clone(), ..of_states.clone() };
+        let of_kinds = Filter { kinds: filter.kinds.clone(), ..of_states.clone() };
+        let rows = if *filter == of_states {
             let all = || TaskState::ALL.iter().map(|state| state.number()).collect();
             let query = self.statements.query(&self.statements.count_states);
             let query = query.bind(states(filter).unwrap_or_else(all));
@@ -77,12 +97,22 @@ impl List<'_> {
             let mut transaction = connection.begin().await?;
             let setting = "SELECT set_config('enable_seqscan', 'off', true)";
             sqlx::query(setting).persistent(false).execute(&mut *transaction).await?;
-            let query = match by_queue {
-                Some(queue) => sqlx::query(self.statements.count_queue.clone())
+            let query = if *filter == of_queue {
+                sqlx::query(self.statements.count_queue.clone())
                     .persistent(false)
                     .bind(states(filter))
-                    .bind(queue.as_str()),
-                None => filtered(&self.statements.count, filter),
+                    .bind(text(filter.queue.as_ref()))
+            } else if *filter == of_kinds {
+                sqlx::query(self.statements.count_kinds.clone())
+                    .persistent(false)
+                    .bind(states(filter))
+                    .bind(kinds(filter))
+            } else if let Some((key, value)) = filter.labels.first() {
+                filtered(&self.statements.count_labels, filter)
+                    .bind(key.as_str())
+                    .bind(value.as_str())
+            } else {
+                filtered(&self.statements.count, filter)
             };
             let counted = query.fetch_all(&mut *transaction).await;
             end_with(counted, transaction).await?
