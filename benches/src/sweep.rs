@@ -143,8 +143,8 @@ pub(crate) async fn behind(choice: StoreChoice, size: u64) -> anyhow::Result<Beh
     Ok(Behind { each, rate: median(&rates), read })
 }
 
-/// How many states are read.
-const READS: usize = 2_000;
+/// The states of how many tasks are read, each twice; of ten thousand tasks as of a million.
+const READ: usize = 1_000;
 
 /// How often the first tasks are run.
 const ROUNDS: usize = 5;
@@ -161,6 +161,42 @@ struct Queued {
     tasks: u64,
     /// The last of every five hundred.
     kept: Vec<TaskHandle<Noop>>,
+    sample: Sample,
+}
+
+/// Tasks from all over, in order.
+struct Sample {
+    tasks: Vec<TaskHandle<Noop>>,
+    /// Of how many tasks one is here.
+    each: u64,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self { tasks: Vec::new(), each: 10 }
+    }
+}
+
+impl Sample {
+    /// Adds a part of the tasks that come next, of which the first has this number.
+    fn extend(&mut self, tasks: Vec<TaskHandle<Noop>>, first: u64) {
+        let numbered = (first..).zip(tasks);
+        let chosen = numbered.filter(|(number, _)| number.is_multiple_of(self.each));
+        self.tasks.extend(chosen.map(|(_, task)| task));
+        if self.tasks.len() >= 2 * READ {
+            let mut is_kept = false;
+            self.tasks.retain(|_| {
+                is_kept = !is_kept;
+                is_kept
+            });
+            self.each *= 2;
+        }
+    }
+
+    /// Returns as many as are read.
+    fn spread(&self) -> impl Iterator<Item = &TaskHandle<Noop>> + Clone {
+        self.tasks.iter().step_by((self.tasks.len() / READ).max(1)).take(READ)
+    }
 }
 
 impl Queued {
@@ -169,7 +205,9 @@ impl Queued {
         let bar = bar("queued", tasks);
         while self.tasks < tasks {
             let end = self.tasks + STEP;
-            self.kept.extend(submit_batches(client, self.tasks..end, STEP).await?.pop());
+            let mut tasks = submit_batches(client, self.tasks..end, STEP).await?;
+            self.kept.extend(tasks.pop());
+            self.sample.extend(tasks, self.tasks);
             self.tasks = end;
             bar.set_position(end);
         }
@@ -188,15 +226,15 @@ impl Queued {
 /// Reads the states of tasks from all over; the 99th percentile, in microseconds.
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 async fn read_p99(queued: &Queued) -> anyhow::Result<f64> {
-    let step = queued.kept.len().div_ceil(READS / 2).max(1);
     let mut reads = Vec::new();
-    for task in queued.kept.iter().step_by(step).cycle().take(READS) {
+    let tasks = queued.sample.spread();
+    for task in tasks.clone().chain(tasks) {
         let started = Instant::now();
         task.record().await?;
         reads.push(started.elapsed().as_secs_f64() * 1e6);
     }
     reads.sort_unstable_by(f64::total_cmp);
-    Ok(reads.get(READS * 99 / 100).copied().unwrap_or(f64::NAN))
+    Ok(reads.get(reads.len() * 99 / 100).copied().unwrap_or(f64::NAN))
 }
 
 /// Runs the same tasks on one runtime, two, and more, which share a store.
