@@ -268,10 +268,7 @@ const COPIES: [Copy; 30] = [
                 "        self.kept.fetch_add(1, Ordering::SeqCst);\n        let is_current",
                 "let is_current",
             ),
-            (
-                "if is_current && place.is_none() {",
-                "self.kept.fetch_add(1, Ordering::SeqCst);\nif is_current && place.is_none() {",
-            ),
+            ("let is_one_more", "self.kept.fetch_add(1, Ordering::SeqCst);\nlet is_one_more"),
         ],
     },
 ];

@@ -23,7 +23,7 @@ use artos_store_conformance::ManualClock;
 use artos_store_sled::{SledStore, offline};
 
 /// The names of the stores.
-const NAMES: [&str; 3] = ["empty", "every-state", "compacted"];
+const NAMES: [&str; 4] = ["empty", "every-state", "compacted", "checkpoints"];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

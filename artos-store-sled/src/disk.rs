@@ -31,7 +31,7 @@ use crate::{
     live::Live,
     lookup::{self, Loaded, Lookup},
     poison::Poison,
-    recent::{Read, Recent},
+    recent::{self, Read, Recent},
     sled_file::SledFile,
     watchdog::{Activity, Doing},
 };
@@ -60,16 +60,17 @@ pub(crate) struct Disk {
 /// What readers need besides the tree.
 #[derive(Debug, Default)]
 struct Visible {
-    running: HashMap<TaskId, Arc<Loaded>, RandomState>,
+    /// Tasks that run, each with the group of changes that it is from.
+    running: HashMap<TaskId, (Arc<Loaded>, u64), RandomState>,
     counts: Counts,
 }
 
 impl Visible {
-    fn update(&mut self, live: &Live, touched: &[TaskId], counts: Counts) {
+    fn update(&mut self, live: &Live, touched: &[TaskId], counts: Counts, group: u64) {
         self.counts = counts;
         for id in touched {
             match live.running(*id) {
-                Some(task) => self.running.insert(*id, Arc::clone(task)),
+                Some(task) => self.running.insert(*id, (Arc::clone(task), group)),
                 None => self.running.remove(id),
             };
         }
@@ -160,8 +161,8 @@ impl Disk {
         }
         // It is held for as long as a group is applied.
         let visible = self.visible.try_read().ok()?;
-        let record = visible.running.get(&id)?.stored.record.clone();
-        Some(Arc::new(Read { record, seen: self.applied() }))
+        let (task, seen) = visible.running.get(&id)?;
+        Some(Arc::new(Read { record: task.stored.record.clone(), seen: *seen }))
     }
 
     /// Reads a record, and keeps it for others that ask.
@@ -170,11 +171,11 @@ impl Disk {
         let Some((task, _)) = lookup::load(self, id, Part::Record)? else {
             return Ok(None);
         };
-        let record = task.stored.record.clone();
-        if record.state != TaskState::Running {
+        let record = &task.stored.record;
+        if record.state != TaskState::Running && recent::is_small(record) {
             self.recent.keep(turn, Read { record: record.clone(), seen: self.applied() });
         }
-        Ok(Some(record))
+        Ok(Some(record.clone()))
     }
 
     /// Returns how many tasks are in each state.
@@ -185,7 +186,7 @@ impl Disk {
     /// Lets readers see which tasks run, of those that changed.
     pub(crate) fn show(&self, live: &Live, touched: &[TaskId], counts: Counts) {
         let mut visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
-        visible.update(live, touched, counts);
+        visible.update(live, touched, counts, self.applied());
     }
 
     /// Says whether all went well so far; a store that is not sound is closed with more care.
@@ -221,7 +222,7 @@ impl Disk {
         let mut visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
         let _changing = self.recent.change(changes.tasks().chain(touched.iter().copied()));
         self.apply(batch, bytes)?;
-        visible.update(live, &touched, counts);
+        visible.update(live, &touched, counts, self.applied());
         Ok(())
     }
 
@@ -270,7 +271,7 @@ impl Disk {
 impl Lookup for Disk {
     fn running(&self, id: TaskId) -> Option<Arc<Loaded>> {
         let visible = self.visible.read().unwrap_or_else(PoisonError::into_inner);
-        visible.running.get(&id).map(Arc::clone)
+        visible.running.get(&id).map(|(task, _)| Arc::clone(task))
     }
 
     fn value(&self, key: &[u8]) -> StoreResult<Option<IVec>> {
@@ -286,4 +287,37 @@ fn refuse_blobs(folder: &Folder) -> std::io::Result<StoreResult<()>> {
         Err(StoreError::Corrupt { message })
     };
     Ok(folder.blob()?.map_or(Ok(()), refused))
+}
+
+#[cfg(test)]
+mod tests {
+    use artos_core::{Timestamp, machine, model::NewTask};
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        SledStore,
+        codec::{Kept, Stored},
+        lookup::Apart,
+    };
+
+    #[test]
+    fn a_poll_of_a_running_task_waits_for_no_later_group_than_its_own() {
+        let place = tempfile::tempdir().unwrap();
+        let options = SledStore::builder(place.path()).into_options();
+        let folder = Folder::open(place.path()).unwrap();
+        let disk = Disk::open_unread(folder, &options).unwrap();
+        let id = TaskId::from_uuid(Uuid::from_u128(7));
+        let task = NewTask::new(id, "kind", "queue", Bytes::new());
+        let record = machine::insert(&task, Timestamp::from_micros(1));
+        let input = Kept::Inline(Bytes::new());
+        let stored = Stored { record, input, result: None, generation: 0 };
+        let mut live = Live::default();
+        live.run(id, Some(Arc::new(Loaded { stored, spilled: None, apart: Apart::Nothing })));
+        disk.apply(Batch::default(), 0).unwrap();
+        disk.show(&live, &[id], Counts::default());
+        disk.apply(Batch::default(), 0).unwrap();
+        disk.show(&live, &[], Counts::default());
+        assert_eq!((disk.applied(), disk.glance(id).unwrap().seen), (2, 1));
+    }
 }

@@ -26,7 +26,8 @@
 //! after the other on a group of pending changes, and writes the group as one batch. A second
 //! thread has sled flush what was written, syncs sled's file itself, and only then answers;
 //! meanwhile the first one applies the next group, and no more than one. Reads go straight to
-//! sled, off tokio's own threads, and are answered once what they saw is durable.
+//! sled, off tokio's own threads, and are answered once what they saw is durable; the records of
+//! tasks that run, or were read lately, are in memory.
 //!
 //! Who is due next, and the records of all tasks that run, are also in memory, about 50 bytes for
 //! each task that waits. They are read off the tree when the store is opened, which takes about a
@@ -120,8 +121,9 @@
 //! a tenant (1), and then tenant, kind and key in the same way. No key has more than 96 bytes.
 //!
 //! What a running task has become since it was claimed is in its row of `c`, which is a fraction of
-//! its row of `t`, and close to those of the tasks that run beside it. If it does not fit a row,
-//! there is none, and the row of `t` is as new.
+//! its row of `t`, and close to those of the tasks that run beside it. A checkpoint's payload that
+//! came since then is there, too, unless it is in chunks. If that does not fit a row, there is
+//! none, and the row of `t` is as new.
 //!
 //! # The values
 //!
@@ -165,7 +167,7 @@
 //!    stage (1), stage, attempt (4), message, at (8);
 //! 7. started_at* (8); finished_at* (8).
 //!
-//! What lasts is:
+//! In a row of `c`, the payload may follow, as a text does. In a row of `t`, what lasts follows:
 //!
 //! 1. which of the starred parts are there (2), the lowest bit first: tenant, labels, idempotency
 //!    key, retry_of, expires_at, result;

@@ -19,7 +19,6 @@ use artos_core::{
 use foldhash::fast::RandomState;
 
 use crate::{
-    codec,
     disk::Disk,
     envelope::corrupt,
     keys,
@@ -82,13 +81,10 @@ impl Live {
                 return Err(corrupt(&keys::task(id), "it is listed as not terminal, and missing"));
             };
             let mut loaded = Arc::unwrap_or_clone(loaded);
-            let record = &mut loaded.stored.record;
-            if let Some((changed_key, content)) = &next_changed
+            if let Some((changed_key, changes)) = &next_changed
                 && keys::parse_id(changed_key) == Some(id)
             {
-                codec::decode_changing(record, content)
-                    .map_err(|malformed| corrupt(changed_key, malformed.0))?;
-                loaded.changed_apart = true;
+                loaded.take_over(changes).map_err(|malformed| corrupt(changed_key, malformed.0))?;
                 next_changed = changed.next().transpose()?;
             }
             let record = &mut loaded.stored.record;

@@ -67,8 +67,34 @@ pub(crate) struct Loaded {
     pub(crate) stored: Stored,
     /// The chunks of the record itself, if it is too large for a row.
     pub(crate) spilled: Option<Chunks>,
-    /// Whether what has changed since it was claimed is in a row of its own.
-    pub(crate) changed_apart: bool,
+    pub(crate) apart: Apart,
+}
+
+/// What a running task has in a row of its own, because it changed since the task was claimed. Its
+/// row is older then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Apart {
+    Nothing,
+    /// Its record.
+    Record,
+    /// Its record and its result.
+    RecordAndResult,
+}
+
+impl Loaded {
+    /// Takes over what is in a row of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] if that makes no sense; the task is unchanged then.
+    pub(crate) fn take_over(&mut self, changes: &[u8]) -> Result<(), Malformed> {
+        let result = codec::decode_changing(&mut self.stored.record, changes)?;
+        self.apart = if result.is_some() { Apart::RecordAndResult } else { Apart::Record };
+        if let Some(result) = result {
+            self.stored.result = Some(Kept::Inline(result));
+        }
+        Ok(())
+    }
 }
 
 /// Chunks that belong together.
@@ -94,6 +120,14 @@ impl Chunks {
 }
 
 impl Kept {
+    /// Returns the bytes, if they are in the record.
+    pub(crate) const fn inline(&self) -> Option<&Bytes> {
+        match self {
+            Self::Inline(bytes) => Some(bytes),
+            Self::Chunked { .. } => None,
+        }
+    }
+
     /// Returns the chunks, if there are any.
     pub(crate) const fn chunks(&self) -> Option<Chunks> {
         match *self {
@@ -154,13 +188,13 @@ pub(crate) fn decode(lookup: &impl Lookup, id: TaskId, row: &[u8]) -> StoreResul
     match row.split_first() {
         Some((&RECORD, content)) => {
             let stored = codec::decode(id, content).map_err(odd)?;
-            Ok(Some(Loaded { stored, spilled: None, changed_apart: false }))
+            Ok(Some(Loaded { stored, spilled: None, apart: Apart::Nothing }))
         }
         Some((&SPILLED, content)) => {
             let chunks = Chunks::parse(content).map_err(odd)?;
             let Some(content) = read_chunks(lookup, id, chunks)? else { return Ok(None) };
             let stored = codec::decode(id, &content).map_err(odd)?;
-            Ok(Some(Loaded { stored, spilled: Some(chunks), changed_apart: false }))
+            Ok(Some(Loaded { stored, spilled: Some(chunks), apart: Apart::Nothing }))
         }
         _ => Err(corrupt(&keys::task(id), "it holds neither a record nor where one is")),
     }

@@ -18,7 +18,7 @@ use crate::{
     envelope::corrupt,
     group::Group,
     index, keys,
-    lookup::{self, Loaded, Lookup as _},
+    lookup::{self, Apart, Loaded, Lookup as _},
     news::News,
     payloads,
 };
@@ -91,7 +91,7 @@ impl<'a> Operations<'a> {
         };
         index::place(&mut self.group, None, Some(&record));
         let stored = Stored { record, input, result, generation };
-        let mut task = Loaded { stored, spilled: None, changed_apart: false };
+        let mut task = Loaded { stored, spilled: None, apart: Apart::Nothing };
         payloads::write_task(&mut self.group, &mut task)?;
         let record = &task.stored.record;
         if let Some(key) = key {

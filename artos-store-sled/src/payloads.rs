@@ -8,11 +8,11 @@ use bytes::Bytes;
 
 use crate::{
     block::ROW_VALUE_BYTES_MAX,
-    codec::{self, Kept, Writer},
+    codec::{self, Kept, Stored, Writer},
     envelope::{self, CONTENT_BYTES_MAX, Sort},
     group::Group,
     keys,
-    lookup::{Chunks, Loaded, RECORD, SPILLED},
+    lookup::{Apart, Chunks, Loaded, RECORD, SPILLED},
 };
 
 /// Largest payload that is kept in its record. Every change of a task writes its record anew, and a
@@ -84,7 +84,7 @@ pub(crate) fn write_task(group: &mut Group<'_>, task: &mut Loaded) -> StoreResul
 /// Writes what changed about a task.
 ///
 /// While a task runs, that goes into a row of its own, which is shorter than the task's and lies
-/// close to those of the tasks that run beside it.
+/// close to those of the tasks that run beside it. So does its result, unless that is in chunks.
 ///
 /// # Errors
 ///
@@ -94,18 +94,26 @@ pub(crate) fn write_change(
     task: &mut Loaded,
     has_result: bool,
 ) -> StoreResult<()> {
-    let record = &task.stored.record;
+    let Stored { record, result, .. } = &task.stored;
     let key = keys::listed(keys::RUNNING, record.id);
-    let was_apart = task.changed_apart;
-    let content = (record.state == TaskState::Running).then(|| codec::encode_changing(record));
-    let apart = content.filter(|content| content.len() <= ROW_VALUE_BYTES_MAX);
-    task.changed_apart = apart.is_some();
-    if has_result || apart.is_none() {
+    let before = task.apart;
+    let is_result_apart = has_result || before == Apart::RecordAndResult;
+    let result = result.as_ref().and_then(Kept::inline).filter(|_| is_result_apart);
+    let changes =
+        (record.state == TaskState::Running).then(|| codec::encode_changing(record, result));
+    let changes = changes.filter(|changes| changes.len() <= ROW_VALUE_BYTES_MAX);
+    let apart = match (&changes, result) {
+        (None, _) => Apart::Nothing,
+        (Some(_), None) => Apart::Record,
+        (Some(_), Some(_)) => Apart::RecordAndResult,
+    };
+    task.apart = apart;
+    if apart == Apart::Nothing || (has_result && apart == Apart::Record) {
         write_task(group, task)?;
     }
-    match apart {
-        Some(content) => group.put(key, content),
-        None if was_apart => group.remove(key),
+    match changes {
+        Some(changes) => group.put(key, changes),
+        None if before != Apart::Nothing => group.remove(key),
         None => {}
     }
     Ok(())

@@ -11,8 +11,22 @@ use std::sync::{
 
 use artos_core::model::{TaskId, TaskRecord};
 
-/// How many records are kept: about 2 MB, of small ones.
+/// How many records are kept: about 2 MB, and at most 8 MB.
 const PLACES: usize = 4_096;
+/// Most bytes of texts in a record that is kept.
+const TEXT_BYTES_MAX: usize = 1_024;
+
+/// Returns whether a record is small enough to be kept: a failure's message and labels can make it
+/// many times as large as most are.
+pub(crate) fn is_small(record: &TaskRecord) -> bool {
+    let names = [&record.tenant, &record.idempotency_key, &record.stage];
+    let names = names.into_iter().flatten().chain([&record.kind, &record.queue]);
+    let labels = record.labels.iter().flat_map(|(key, value)| [key, value]);
+    let texts = names.chain(labels).map(|name| name.len());
+    let message = record.failure.as_ref().map_or(0, |failure| failure.message.len());
+    let progress = record.progress.as_ref().map_or(0, |progress| progress.message.len());
+    texts.sum::<usize>() + message + progress <= TEXT_BYTES_MAX
+}
 
 /// Records that were read lately.
 #[derive(Debug)]
@@ -67,14 +81,10 @@ impl Recent {
         // anything is kept, so one of both sees the other.
         self.kept.fetch_add(1, Ordering::SeqCst);
         let is_current = turn.0.is_multiple_of(2) && self.look().0 == turn.0;
-        if is_current && place.is_none() {
-            *place = Some(Arc::new(read));
-            return;
+        let is_one_more = is_current && place.replace(Arc::new(read)).is_none();
+        if !is_one_more {
+            self.kept.fetch_sub(1, Ordering::SeqCst);
         }
-        if is_current {
-            *place = Some(Arc::new(read));
-        }
-        self.kept.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Begins a change of the tree, and forgets the tasks that change. One at a time.
@@ -112,7 +122,10 @@ impl Drop for Changing<'_> {
 
 #[cfg(test)]
 mod tests {
-    use artos_core::{Timestamp, machine, model::NewTask};
+    use artos_core::{
+        Name, Timestamp, machine,
+        model::{Failure, FailureCause, NewTask},
+    };
     use bytes::Bytes;
     use uuid::Uuid;
 
@@ -159,6 +172,23 @@ mod tests {
         assert!(recent.get(id(1, 1)).is_none());
         recent.keep(recent.look(), read(1, 1));
         assert!(recent.get(id(1, 1)).is_some());
+    }
+
+    #[test]
+    fn a_record_with_a_long_message_or_many_labels_is_not_small() {
+        let Read { record, .. } = read(1, 1);
+        assert!(is_small(&record));
+        let message = "m".repeat(TEXT_BYTES_MAX);
+        let failure = Failure {
+            cause: FailureCause::Error,
+            stage: None,
+            attempt: 1,
+            message,
+            at: Timestamp::default(),
+        };
+        assert!(!is_small(&TaskRecord { failure: Some(failure), ..record.clone() }));
+        let label = |number| (Name::from(format!("key {number}")), Name::from("v".repeat(50)));
+        assert!(!is_small(&TaskRecord { labels: (0..20).map(label).collect(), ..record }));
     }
 
     #[test]

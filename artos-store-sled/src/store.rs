@@ -1,4 +1,5 @@
-//! The store: writes go through the commit thread, reads go straight to the tree.
+//! The store: writes go through the commit thread, reads go straight to the tree, or to what is in
+//! memory.
 
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 

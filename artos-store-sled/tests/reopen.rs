@@ -4,15 +4,19 @@
 
 mod tasks;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use artos_core::{
+    Name, Timestamp,
     machine::Cancelled,
-    model::{Filter, Labels, ListQuery, Retention, TaskState},
+    model::{
+        Checkpoint, Filter, Labels, Lease, ListQuery, Outcome, Progress, Retention, Settlement,
+        TaskState,
+    },
     store::{Beat, Inserted, Part, Pulse, Settled, TaskStore as _},
 };
 use artos_store_conformance::ManualClock;
-use artos_store_sled::SledStore;
+use artos_store_sled::{SledStore, offline};
 use bytes::Bytes;
 use tempfile::TempDir;
 
@@ -136,6 +140,86 @@ async fn large_payloads_and_records_survive() {
     assert!(found.payload.unwrap() == large(7));
     let blobs = folder.folder.path().join("a/b/store/blobs");
     assert_eq!(blobs.read_dir().unwrap().count(), 0);
+}
+
+/// Makes one payload after another the checkpoint of a running task, and reports a message then.
+async fn advance(store: &SledStore, lease: Lease, payloads: &[&Bytes], message: &str) {
+    let progress = Progress {
+        stage: "stage".into(),
+        stage_number: 1,
+        stage_count: 9,
+        percent: 40,
+        message: String::from(message),
+        updated_at: Timestamp::default(),
+    };
+    let mut from = None;
+    for (number, payload) in payloads.iter().enumerate() {
+        let stage = Name::from(format!("stage {number}"));
+        let outcome = Outcome::Advance(Checkpoint {
+            from: from.replace(stage.clone()),
+            stage,
+            payload: Bytes::clone(payload),
+            progress: progress.clone(),
+        });
+        let settlement = Settlement { lease, outcome, follow_ups: Vec::new() };
+        let settled = store.settle(&[settlement]).await.unwrap();
+        assert_eq!(settled, [Settled::Applied(TaskState::Running)]);
+    }
+    let beat = Beat { lease, progress: Some(progress) };
+    assert_eq!(store.heartbeat(MINUTE, &[beat]).await.unwrap(), [Pulse::Alive]);
+}
+
+#[tokio::test]
+async fn the_last_checkpoint_survives_whatever_its_size_and_what_came_before_and_after() {
+    let empty = Bytes::new();
+    let [small, other] = [b"[1,2]", b"[3,4]"].map(|bytes| Bytes::from_static(bytes));
+    let full = Bytes::from(vec![5; 1_024]);
+    let [large, huge] = [2_000, 90_000].map(|len| Bytes::from(vec![6; len]));
+    let histories = [
+        vec![&small],
+        vec![&empty],
+        vec![&full],
+        vec![&small, &other],
+        vec![&large, &small],
+        vec![&huge, &large, &full, &empty],
+        vec![&small, &large],
+        vec![&small, &huge, &other],
+    ];
+    // Beside a long message, not even a small checkpoint fits the row for what has changed.
+    let messages = ["page 3 of 7", &"m".repeat(3_900)];
+    let folder = Folder::new();
+    let store = folder.open();
+    let mut expected = HashMap::new();
+    for (history, message) in histories.iter().flat_map(|history| messages.map(|m| (history, m))) {
+        store.insert(&[new_task(expected.len() as u128)]).await.unwrap();
+        let lease = claim(&store, 1).await.remove(0).record.lease_token();
+        advance(&store, lease, history, message).await;
+        expected.insert(lease.task_id, *history.last().unwrap());
+    }
+    let check = async |store: &SledStore| {
+        for (id, payload) in &expected {
+            let found = store.get(*id, Part::Checkpoint).await.unwrap().unwrap();
+            assert_eq!(found.payload.as_ref(), Some(*payload));
+        }
+    };
+    check(&store).await;
+    drop(store);
+    let path = folder.folder.path().join("a/b/store");
+    let report = offline::verify(&path, &mut |_| {}).unwrap();
+    assert!(report.is_sound(), "{:?}", report.findings);
+
+    let store = folder.open();
+    check(&store).await;
+    assert_eq!(store.rescue(100).await.unwrap().tasks.len(), expected.len());
+    check(&store).await;
+    for claimed in claim(&store, 100).await {
+        assert_eq!(Some(&&claimed.payload), expected.get(&claimed.record.id));
+        store.settle(&[complete(claimed.record.lease_token(), b"out")]).await.unwrap();
+    }
+    assert_eq!(store.prune(&Retention::all(Duration::ZERO), 100).await.unwrap(), expected.len());
+    drop(store);
+    let tree = sled::open(&path).unwrap();
+    assert_eq!(tree.iter().keys().map(Result::unwrap).collect::<Vec<_>>(), [b"h"]);
 }
 
 #[tokio::test]

@@ -132,8 +132,12 @@ impl<'a> Reader<'a> {
         self.text().map(Name::from)
     }
 
+    pub(crate) const fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Makes sure that nothing is left.
     pub(crate) const fn end(&self) -> Result<(), Malformed> {
-        if self.rest.is_empty() { Ok(()) } else { Err(Malformed("it goes on after its end")) }
+        if self.is_at_end() { Ok(()) } else { Err(Malformed("it goes on after its end")) }
     }
 }

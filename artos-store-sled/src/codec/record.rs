@@ -76,10 +76,13 @@ pub(crate) fn encode(tag: u8, stored: &Stored) -> Vec<u8> {
     w.finish()
 }
 
-/// Writes what changes about a task while it lives, without its payloads.
-pub(crate) fn encode_changing(record: &TaskRecord) -> Vec<u8> {
-    let mut w = Writer::with_capacity(160);
+/// Writes what changes about a task while it runs, and its result, if that is not in its row.
+pub(crate) fn encode_changing(record: &TaskRecord, result: Option<&Bytes>) -> Vec<u8> {
+    let mut w = Writer::with_capacity(160 + result.map_or(0, Bytes::len));
     write_changing(&mut w, record);
+    if let Some(result) = result {
+        w.slice(result);
+    }
     w.finish()
 }
 
@@ -178,14 +181,18 @@ pub(crate) fn decode(id: TaskId, bytes: &[u8]) -> Result<Stored, Malformed> {
     Ok(Stored { record: lasting, input, result, generation })
 }
 
-/// Reads what changes about a task, into its record.
+/// Reads what changes about a task, into its record; returns its result, if that is there, too.
 ///
 /// # Errors
 ///
 /// [`Malformed`] if the bytes are not exactly that; the record is unchanged then.
-pub(crate) fn decode_changing(record: &mut TaskRecord, bytes: &[u8]) -> Result<(), Malformed> {
+pub(crate) fn decode_changing(
+    record: &mut TaskRecord,
+    bytes: &[u8],
+) -> Result<Option<Bytes>, Malformed> {
     let r = &mut Reader::new(bytes);
     let Partial(changing) = Partial::read(r)?;
+    let result = if r.is_at_end() { None } else { Some(Bytes::copy_from_slice(r.slice()?)) };
     r.end()?;
     let lasting = std::mem::replace(record, changing);
     let TaskRecord { id, kind, queue, priority, created_at, .. } = lasting;
@@ -200,7 +207,7 @@ pub(crate) fn decode_changing(record: &mut TaskRecord, bytes: &[u8]) -> Result<(
     record.idempotency_key = idempotency_key;
     record.retry_of = retry_of;
     record.expires_at = expires_at;
-    Ok(())
+    Ok(result)
 }
 
 /// A record of which only the changing part means anything.

@@ -16,7 +16,7 @@ use proptest::{
 };
 use uuid::Uuid;
 
-use super::{Kept, Stored, decode, encode};
+use super::{Kept, Stored, decode, decode_changing, encode, encode_changing};
 
 fn name() -> impl Strategy<Value = Name> {
     prop_oneof![
@@ -183,6 +183,40 @@ proptest! {
         let mut bytes = encode(0, &stored);
         bytes.push(more);
         prop_assert!(decode(stored.record.id, &bytes[1..]).is_err());
+    }
+
+    #[test]
+    fn what_changes_comes_back_as_it_was_with_its_result_or_without(
+        stored in stored(),
+        result in option::of(any::<Vec<u8>>().prop_map(Bytes::from)),
+    ) {
+        let bytes = encode_changing(&stored.record, result.as_ref());
+        let mut record = TaskRecord { attempt: 7, ..stored.record.clone() };
+        prop_assert_eq!(decode_changing(&mut record, &bytes), Ok(result));
+        prop_assert_eq!(record, stored.record);
+    }
+
+    #[test]
+    fn changes_that_are_cut_short_or_go_on_are_malformed_and_change_nothing(
+        record in record(),
+        result in any::<Vec<u8>>().prop_map(Bytes::from),
+        at in any::<Index>(),
+        more in any::<u8>(),
+    ) {
+        let whole = encode_changing(&record, Some(&result));
+        let without = encode_changing(&record, None).len();
+        let mut long = whole.clone();
+        long.push(more);
+        let cut = at.index(whole.len());
+        let before = TaskRecord { attempt: 7, ..record };
+        for bytes in [whole.get(..cut).unwrap(), &long] {
+            let mut record = before.clone();
+            // Changes without a result are whole, too.
+            if bytes.len() != without {
+                prop_assert!(decode_changing(&mut record, bytes).is_err());
+                prop_assert_eq!(&record, &before);
+            }
+        }
     }
 
     #[test]

@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     block::Rows,
-    codec,
     disk::Disk,
     head::Counts,
     keys,
@@ -152,7 +151,7 @@ impl Cross<'_> {
             }
         };
         if let Some(changed) = changed
-            && let Err(odd) = codec::decode_changing(&mut task.stored.record, changed)
+            && let Err(odd) = task.take_over(changed)
         {
             let at = keys::show(&keys::listed(keys::RUNNING, id));
             self.report.add(Fault::DamagedRow, at, "what changed about a task", odd.0);
@@ -246,7 +245,7 @@ fn load(disk: &Disk, records: &InOrder<'_>, id: TaskId) -> Option<Loaded> {
     let row = disk.row(&keys::task(id)).ok()??;
     let mut task = lookup::decode(records, id, &row).ok()??;
     if let Some(changed) = disk.row(&keys::listed(keys::RUNNING, id)).ok()? {
-        codec::decode_changing(&mut task.stored.record, &changed).ok()?;
+        task.take_over(&changed).ok()?;
     }
     Some(task)
 }

@@ -13,7 +13,6 @@ use super::{
     tables::{self, show},
 };
 use crate::{
-    codec,
     disk::Disk,
     envelope::corrupt,
     folder::io_error,
@@ -89,8 +88,7 @@ fn read(disk: &Disk, records: &InOrder<'_>, id: TaskId, row: &[u8]) -> StoreResu
     let mut task = lookup::decode(records, id, row)?.ok_or_else(gone)?;
     let key = keys::listed(keys::RUNNING, id);
     if let Some(changed) = disk.row(&key)? {
-        codec::decode_changing(&mut task.stored.record, &changed)
-            .map_err(|odd| corrupt(&key, odd.0))?;
+        task.take_over(&changed).map_err(|odd| corrupt(&key, odd.0))?;
     }
     let part = |part| lookup::payload(records, &task.stored, part)?.ok_or_else(gone);
     let payloads = Payloads {

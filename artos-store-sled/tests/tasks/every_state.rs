@@ -149,6 +149,16 @@ async fn running(store: &impl TaskStore) {
     store.cancel(new_task(32).id).await.unwrap();
 
     claimed(store, NewTask { labels: many_labels(), ..new_task(33) }).await;
+
+    let small = Bytes::from_static(b"{\"pages\":7}");
+    let lease = claimed(store, new_task(34)).await.record.lease_token();
+    settle(store, lease, Outcome::Advance(checkpoint(None, "parse", small.clone()))).await;
+    let beat = Beat { lease, progress: Some(progress(70)) };
+    store.heartbeat(HOUR, &[beat]).await.unwrap();
+
+    let lease = claimed(store, new_task(35)).await.record.lease_token();
+    settle(store, lease, Outcome::Advance(checkpoint(None, "parse", large(29)))).await;
+    settle(store, lease, Outcome::Advance(checkpoint(Some("parse"), "render", small))).await;
 }
 
 /// Tasks that were there and are no more.
