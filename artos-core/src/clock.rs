@@ -1,6 +1,10 @@
 //! The door through which time enters.
 
-use std::{fmt, sync::OnceLock, time::Duration};
+use std::{
+    fmt,
+    sync::OnceLock,
+    time::{Duration, SystemTime},
+};
 
 use crate::model::Timestamp;
 
@@ -19,10 +23,15 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
     fn now(&self) -> Timestamp {
-        let since_epoch = std::time::SystemTime::now()
-            .duration_since(std::time::SystemTime::UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
-        Timestamp::MIN + since_epoch
+        SystemTime::now().into()
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    /// Returns the same moment, cut to microseconds; one outside the range becomes its end.
+    fn from(time: SystemTime) -> Self {
+        let since_epoch = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Self::MIN + since_epoch
     }
 }
 

@@ -42,8 +42,9 @@ impl<T: Task> TaskHandle<T> {
 
     /// Waits until the task is terminal and returns its output.
     ///
-    /// It is woken by the store and waits out an unavailable one. To wait for a limited time, put
-    /// it into `tokio::time::timeout`.
+    /// It is woken by the store and waits out an unavailable one, and it waits for as long as no
+    /// runtime works on the task's queue and kind. To wait for a limited time, put it into
+    /// `tokio::time::timeout`.
     ///
     /// # Errors
     ///

@@ -13,6 +13,22 @@ use crate::{RetryPolicy, StageContext, StageResult, task::Payload};
 ///
 /// What a stage depends on (a client, a pool, a path) are fields of the type that implements it.
 ///
+/// # Work that does not await
+///
+/// Stages share tokio's threads with everything else, heartbeats included. One that computes for
+/// long, or waits without `.await`, keeps its thread to itself; as many of them as there are
+/// threads stop the heartbeats, so that their leases lapse, their results are refused, and the
+/// tasks start again. Hand such work to [`tokio::task::spawn_blocking`]:
+///
+/// ```
+/// # use artos_core::{StageContext, StageResult};
+/// # fn render(pages: u32) -> Vec<u8> { vec![0; pages as usize] }
+/// async fn generate(_: StageContext, pages: u32) -> StageResult<usize> {
+///     let pdf = tokio::task::spawn_blocking(move || render(pages)).await?;
+///     Ok(pdf.len())
+/// }
+/// ```
+///
 /// # Examples
 ///
 /// ```

@@ -10,7 +10,11 @@ type BoxError = Box<dyn StdError + Send + Sync>;
 /// Why a stage did not succeed, and what should happen now.
 ///
 /// A plain `?` on any error means: try again, with the stage's backoff. This type is deliberately
-/// not a `std::error::Error`, as `anyhow::Error` is not, so that every error converts into it.
+/// not a `std::error::Error`, as `anyhow::Error` is not, so that every error converts into it; what
+/// is no error by itself says so with [`ResultExt::retry`].
+///
+/// The text of the error, with those of its sources, is kept with the task and logged, and
+/// `artos-http` shows it to whoever may see the task. Keep secrets and addresses out of it.
 ///
 /// # Examples
 ///
@@ -152,6 +156,14 @@ pub trait ResultExt<T> {
     /// The error of `self`, marked as fatal.
     fn fatal(self) -> StageResult<T>;
 
+    /// An error is tried again with the stage's backoff. A plain `?` says the same of whatever is
+    /// an error by itself; this is for what is not, such as an `anyhow::Error`.
+    ///
+    /// # Errors
+    ///
+    /// The error of `self`, marked for another attempt.
+    fn retry(self) -> StageResult<T>;
+
     /// An error is tried again after exactly this long, instead of after the stage's backoff.
     ///
     /// # Errors
@@ -163,6 +175,10 @@ pub trait ResultExt<T> {
 impl<T, E: Into<BoxError>> ResultExt<T> for Result<T, E> {
     fn fatal(self) -> StageResult<T> {
         self.map_err(StageError::fatal)
+    }
+
+    fn retry(self) -> StageResult<T> {
+        self.map_err(StageError::retry)
     }
 
     fn retry_after(self, delay: Duration) -> StageResult<T> {

@@ -72,7 +72,8 @@ impl<T: Task> Submission<T> {
         &self.task
     }
 
-    /// Lets the task wait in another queue than its kind's.
+    /// Lets the task wait in another queue than its kind's, until a runtime works on that queue;
+    /// which do is not known here, so a misspelt one is not noticed.
     pub fn queue(mut self, queue: impl Into<Name>) -> Self {
         self.options.queue = queue.into();
         self
@@ -105,7 +106,8 @@ impl<T: Task> Submission<T> {
     }
 
     /// Makes submitting twice safe: while a task of this kind and tenant with this key exists, a
-    /// second submission returns that task. The same key with another input is refused.
+    /// second submission returns that task, whatever has become of it. The same key with another
+    /// input is refused. A retry of the task does not take the key over.
     pub fn idempotency_key(mut self, key: impl Into<Name>) -> Self {
         self.options.idempotency_key = Some(key.into());
         self
@@ -117,7 +119,8 @@ impl<T: Task> Submission<T> {
         self
     }
 
-    /// Lets the task wait until this time on the store's clock; at once if it has passed.
+    /// Lets the task wait until this time on the store's clock; at once if it has passed. A
+    /// `SystemTime` converts into a [`Timestamp`].
     pub fn run_at(mut self, time: Timestamp) -> Self {
         self.options.start_at = StartAt::At(time);
         self

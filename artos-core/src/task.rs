@@ -8,7 +8,20 @@ pub const DEFAULT_QUEUE: &str = "default";
 /// Anything that can be stored between stages: JSON in, JSON out.
 ///
 /// Implemented for every type that is `Serialize`, `DeserializeOwned`, `Send` and `'static`; there
-/// is nothing to implement by hand.
+/// is nothing to implement by hand. What JSON cannot say does not come back: a float that is not
+/// finite becomes `null`, which no `f64` reads.
+///
+/// Keep payloads small, kilobytes rather than megabytes: each stage reads and writes them whole,
+/// and a store that is busy with a large one is busy for others, too. Put files where all stages
+/// reach them, and their names into the payload.
+/// [`PAYLOAD_BYTES_MAX`](crate::PAYLOAD_BYTES_MAX) is the most a store takes.
+///
+/// # Changing a payload between deploys
+///
+/// Tasks that wait were written by earlier versions, and during a deploy both run. A new field
+/// needs `#[serde(default)]`; a field that goes is ignored. Whatever else changes the form wants a
+/// new name: a new stage, or a new [`KIND`](Task::KIND). A payload that a process cannot read is
+/// handed back, uncharged, for one that can; after a day the task fails, with what did not decode.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be stored as a payload",
     label = "a payload must be `Serialize + Deserialize + Send + 'static`",

@@ -203,9 +203,10 @@ fn settlement(settlement: &Settlement) -> Vec<Asks> {
             _ => 0,
         },
         is_unknown: match outcome {
-            Outcome::Retry { failure, .. } => {
-                matches!(failure.cause, FailureCause::UnknownKind | FailureCause::UnknownStage)
-            }
+            Outcome::Retry { failure, .. } => matches!(
+                failure.cause,
+                FailureCause::UnknownKind | FailureCause::UnknownStage | FailureCause::Undecodable
+            ),
             _ => false,
         },
     }];

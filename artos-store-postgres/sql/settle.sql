@@ -2,7 +2,8 @@
 -- was applied before.
 --
 -- It says what `artos_core::machine::settle` says; the outcomes are 0 advance, 1 complete, 2 retry,
--- 3 snooze, 4 fail, 5 cancel, 6 interrupt. The causes 7 and 8 are those of an unknown kind or stage.
+-- 3 snooze, 4 fail, 5 cancel, 6 interrupt. The causes 5, 7 and 8 are those of a
+-- payload that nobody reads, and of an unknown kind or stage.
 --
 -- A batch in which a task comes twice takes several statements; $34 is the time of the first.
 WITH clock AS MATERIALIZED (
@@ -41,7 +42,7 @@ applied AS (
         stage_entered_at = CASE WHEN i.outcome = 0 THEN clock.now ELSE t.stage_entered_at END,
         attempt = CASE
             WHEN i.outcome = 0 THEN 1
-            WHEN i.outcome IN (3, 6) OR (i.outcome = 2 AND i.failure_cause IN (7, 8))
+            WHEN i.outcome IN (3, 6) OR (i.outcome = 2 AND i.failure_cause IN (5, 7, 8))
                 THEN GREATEST(t.attempt - 1, 0)
             ELSE t.attempt
         END,
@@ -89,7 +90,7 @@ applied AS (
             WHEN i.outcome IN (3, 5, 6) THEN t.failure_message
         END,
         failure_at = CASE
-            WHEN i.outcome = 2 AND i.failure_cause IN (7, 8) AND t.failure_cause IN (7, 8)
+            WHEN i.outcome = 2 AND i.failure_cause IN (5, 7, 8) AND t.failure_cause IN (5, 7, 8)
                 THEN t.failure_at
             WHEN i.outcome IN (2, 4) THEN clock.now
             WHEN i.outcome IN (3, 5, 6) THEN t.failure_at

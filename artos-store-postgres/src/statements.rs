@@ -35,8 +35,8 @@ const EXPIRES_AT: &str = "CASE WHEN n.expires_after IS NOT NULL
 /// Whether a report of progress is of the stage the task is at.
 const FITS: &str = "b.stage IS NOT NULL AND (t.stage IS NULL OR t.stage = b.stage)";
 
-/// Whether a task has been waiting for somebody who knows its kind or stage.
-const UNKNOWN: &str = "t.failure_cause IN (7, 8)";
+/// Whether a task has been waiting for somebody who knows its kind or stage, or reads its payload.
+const UNKNOWN: &str = "t.failure_cause IN (5, 7, 8)";
 
 macro_rules! statements {
     ($($name:ident = $file:literal),*; $($list:ident = $list_file:literal),*) => {

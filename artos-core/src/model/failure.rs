@@ -15,8 +15,8 @@ pub struct Failure {
     pub attempt: u32,
     /// What happened, for a person to read.
     pub message: String,
-    /// When the store took the failure in, by the store's clock. Of an unknown kind or stage: when
-    /// that was first found out.
+    /// When the store took the failure in, by the store's clock. Of an unknown kind or stage, or a
+    /// payload that nobody reads: when that was first found out.
     pub at: Timestamp,
 }
 
@@ -43,7 +43,8 @@ pub enum FailureCause {
     /// Leases of this stage lapsed without an answer: the process died, or lost its store, every
     /// time.
     LeaseLost,
-    /// The stored payload does not decode into the type the stage takes.
+    /// The stored payload does not decode into the type the stage takes, in any process that
+    /// claimed the task.
     Undecodable,
     /// The stage's output cannot be stored: it does not encode, or is larger than the limit.
     Unstorable,
@@ -73,10 +74,11 @@ impl FailureCause {
         Self::Expired,
     ];
 
-    /// Returns whether the task only waits for a process that knows its kind and stage.
+    /// Returns whether the task only waits for a process that knows its kind and stage, and reads
+    /// its payload.
     #[must_use]
     pub const fn is_unknown(self) -> bool {
-        matches!(self, Self::UnknownKind | Self::UnknownStage)
+        matches!(self, Self::UnknownKind | Self::UnknownStage | Self::Undecodable)
     }
 
     /// Returns whether no further attempt can cure it.

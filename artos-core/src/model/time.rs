@@ -15,6 +15,8 @@ use std::{fmt, time::Duration};
 /// let start = Timestamp::from_micros(1_700_000_000_000_000);
 /// assert_eq!(start.to_string(), "2023-11-14T22:13:20Z");
 /// assert_eq!((start + Duration::from_secs(5)).since(start), Duration::from_secs(5));
+/// let day = std::time::UNIX_EPOCH + Duration::from_secs(24 * 60 * 60);
+/// assert_eq!(Timestamp::from(day).to_string(), "1970-01-02T00:00:00Z");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::{
     StageOptions,
-    model::{Failure, FailureCause, Outcome, TaskRecord},
+    model::{Failure, FailureCause, Name, Outcome, TaskRecord},
 };
 
 pub use policy::{PolicyError, RetryPolicy};
@@ -29,22 +29,39 @@ impl Failed {
     }
 }
 
-/// Decides before any code of a stage runs whether it may run at all.
+/// Decides before any code of `stage` runs whether it may run at all.
 ///
 /// The claim charged the attempt; a stage whose workers all died is found out here.
-pub(crate) fn before_attempt(record: &TaskRecord, options: &StageOptions) -> Option<Outcome> {
-    if let Some(outcome) = expired(record, Duration::ZERO) {
-        return Some(outcome);
-    }
-    if record.attempt <= options.retry.attempts() {
-        return None;
-    }
+pub(crate) fn before_attempt(
+    record: &TaskRecord,
+    stage: &Name,
+    options: &StageOptions,
+) -> Option<Outcome> {
+    let mut failure = match expired(record, Duration::ZERO) {
+        Some(failure) => failure,
+        None if record.attempt <= options.retry.attempts() => return None,
+        None => given_up(record, options.retry.attempts()),
+    };
+    // The record does not name the first stage before there is a checkpoint.
+    failure.stage.get_or_insert_with(|| stage.clone());
+    Some(Outcome::Fail { failure })
+}
+
+/// Makes the failure of a task that has no attempts left when it is claimed.
+fn given_up(record: &TaskRecord, attempts: u32) -> Failure {
     // The last failure says most; an attempt that vanished leaves a lost lease behind.
     let mut failure = record.failure.clone().unwrap_or_else(|| {
         failure(record, FailureCause::LeaseLost, String::from("every lease of this stage lapsed"))
     });
-    failure.attempt = options.retry.attempts();
-    Some(Outcome::Fail { failure })
+    failure.attempt = attempts;
+    if failure.cause == FailureCause::LeaseLost {
+        let lapsed = failure.message;
+        failure.message = format!(
+            "{lapsed}; its process died, stood still or lost its store, in the last of {attempts} \
+             attempts"
+        );
+    }
+    failure
 }
 
 /// Decides what follows a failed attempt. `fraction` is the jitter's draw, from 0 to 1.
@@ -79,7 +96,10 @@ pub(crate) fn after_snooze(
         let failure = failure(record, FailureCause::NeverFinished, message);
         return Outcome::Fail { failure };
     }
-    expired(record, ran_for.saturating_add(delay)).unwrap_or(Outcome::Snooze { delay })
+    match expired(record, ran_for.saturating_add(delay)) {
+        Some(failure) => Outcome::Fail { failure },
+        None => Outcome::Snooze { delay },
+    }
 }
 
 /// Decides what follows an interrupt.
@@ -95,9 +115,9 @@ pub(crate) fn after_interrupt(record: &TaskRecord, options: &StageOptions) -> Ou
     Outcome::Interrupt
 }
 
-/// Decides about a task whose kind or stage nobody here knows.
+/// Decides about a task whose kind or stage nobody here knows, or whose payload nobody here reads.
 ///
-/// During a rolling deploy another process may know it, so it waits; but not for ever.
+/// During a rolling deploy another process may, so it waits; but not for ever.
 pub(crate) fn unknown(record: &TaskRecord, cause: FailureCause, message: String) -> Outcome {
     let first = record.failure.as_ref().filter(|last| last.cause.is_unknown());
     let waited = first.map_or(Duration::ZERO, |first| record.updated_at.since(first.at));
@@ -105,13 +125,16 @@ pub(crate) fn unknown(record: &TaskRecord, cause: FailureCause, message: String)
     if waited >= UNKNOWN_AGE_MAX {
         return Outcome::Fail { failure };
     }
-    expired(record, UNKNOWN_DELAY).unwrap_or(Outcome::Retry { failure, delay: UNKNOWN_DELAY })
+    match expired(record, UNKNOWN_DELAY) {
+        Some(failure) => Outcome::Fail { failure },
+        None => Outcome::Retry { failure, delay: UNKNOWN_DELAY },
+    }
 }
 
-/// How long a task of unknown kind or stage waits before it is looked at again.
+/// How long a task that is unknown here waits before it is looked at again.
 const UNKNOWN_DELAY: Duration = Duration::from_secs(30);
 
-/// How long a task may wait for a process that knows its kind and stage: longer than any deploy.
+/// How long a task may wait for a process that knows it: longer than any deploy.
 pub(crate) const UNKNOWN_AGE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Makes the failure of the record's current attempt.
@@ -125,12 +148,12 @@ pub(crate) fn failure(record: &TaskRecord, cause: FailureCause, message: String)
     }
 }
 
-/// Returns the outcome of a task that is past its deadline `later` than its record's last change.
-fn expired(record: &TaskRecord, later: Duration) -> Option<Outcome> {
+/// Returns the failure of a task that is past its deadline `later` than its record's last change.
+fn expired(record: &TaskRecord, later: Duration) -> Option<Failure> {
     would_expire(record, later).then(|| {
         let deadline = record.expires_at.map(|at| at.to_string()).unwrap_or_default();
         let message = format!("the task's deadline, {deadline}, passed before it finished");
-        Outcome::Fail { failure: failure(record, FailureCause::Expired, message) }
+        failure(record, FailureCause::Expired, message)
     })
 }
 

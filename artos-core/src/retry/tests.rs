@@ -9,6 +9,7 @@ use crate::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+const STAGE: Name = Name::from_static("render");
 
 fn record(attempt: u32) -> TaskRecord {
     let random = Random::from_seed(1);
@@ -77,16 +78,30 @@ fn a_retry_that_could_only_run_after_the_deadline_fails_with_the_error_itself() 
 
 #[test]
 fn an_attempt_beyond_the_limit_never_starts() {
-    assert_eq!(before_attempt(&record(3), &options(3)), None);
-    let outcome = before_attempt(&record(4), &options(3));
+    assert_eq!(before_attempt(&record(3), &STAGE, &options(3)), None);
+    let outcome = before_attempt(&record(4), &STAGE, &options(3));
     assert_eq!(outcome.as_ref().and_then(cause_of), Some(FailureCause::LeaseLost));
+    let lapsed = Failure {
+        stage: None,
+        attempt: 4,
+        ..failure(&record(4), FailureCause::LeaseLost, String::from("the lease lapsed"))
+    };
+    let vanished = TaskRecord { stage: None, failure: Some(lapsed), ..record(4) };
+    let Some(Outcome::Fail { failure }) = before_attempt(&vanished, &STAGE, &options(3)) else {
+        panic!("it starts");
+    };
+    assert_eq!(
+        failure.to_string(),
+        "stage render, attempt 3: the lease lapsed; its process died, stood still or lost its \
+         store, in the last of 3 attempts"
+    );
 }
 
 #[test]
 fn an_expired_task_never_starts() {
     let mut record = record(1);
     record.updated_at = record.updated_at + 10 * MINUTE;
-    let outcome = before_attempt(&record, &options(3));
+    let outcome = before_attempt(&record, &STAGE, &options(3));
     assert_eq!(outcome.as_ref().and_then(cause_of), Some(FailureCause::Expired));
 }
 

@@ -1,6 +1,11 @@
 //! One attempt of one stage: running it behind guards, and deciding what its end means.
 
-use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    panic::AssertUnwindSafe,
+    task::Poll,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -53,9 +58,15 @@ pub(super) async fn run(
     // The future is dropped after a panic and never polled again, so it cannot be seen broken.
     let mut body = AssertUnwindSafe(stage.run(context, payload)).catch_unwind();
     let ended = match futures::poll!(&mut body) {
-        std::task::Poll::Ready(ended) => ended,
-        // Only a stage that waits needs timers, and room for them.
-        std::task::Poll::Pending => {
+        Poll::Ready(ended) => ended,
+        // Only a stage that waits needs timers, and room for them. It was polled just now: once
+        // more would be for nothing, or, if it yields, before anybody else had the thread.
+        Poll::Pending => {
+            let mut was_polled = true;
+            let body = poll_fn(move |cx| match std::mem::take(&mut was_polled) {
+                true => Poll::Pending,
+                false => body.poll_unpin(cx),
+            });
             let guarded = Box::pin(guarded(body, context, execution, cancel_grace));
             match guarded.await {
                 Ok(ended) => ended,
@@ -145,7 +156,21 @@ fn decide(
             return Some(Outcome::Cancel);
         }
         AttemptEnd::Dropped => return Some(retry::after_interrupt(record, options)),
-        AttemptEnd::Stage(ended) => unusable(attempt, ended),
+        AttemptEnd::Stage(Ended::Undecodable(text)) => {
+            return Some(undecodable(attempt, &text));
+        }
+        AttemptEnd::Stage(Ended::Output(output)) => {
+            let (found, most) = (output.len(), PAYLOAD_BYTES_MAX);
+            let stage = attempt.context.stage();
+            let message =
+                format!("the output of stage `{stage}` has {found} bytes, expected at most {most}");
+            Failed::new(FailureCause::Unstorable, message)
+        }
+        AttemptEnd::Stage(Ended::Unstorable(text)) => {
+            let stage = attempt.context.stage();
+            let message = format!("the output of stage `{stage}` does not encode: {text}");
+            Failed::new(FailureCause::Unstorable, message)
+        }
         AttemptEnd::Panicked(text) => {
             Failed::new(FailureCause::Panic, shorten(format!("the stage panicked: {text}")))
         }
@@ -161,28 +186,16 @@ fn decide(
     Some(retry::after_failure(record, options, failed, random.fraction(), ran_for()))
 }
 
-/// Describes payloads that cannot be read or kept.
-fn unusable(attempt: &CurrentAttempt, ended: Ended) -> Failed {
-    let (kind, stage) = (attempt.context.kind(), attempt.context.stage());
-    match ended {
-        Ended::Undecodable(text) => {
-            let what = if attempt.stored_stage.is_some() { "checkpoint" } else { "input" };
-            let message =
-                format!("the {what} of kind `{kind}` does not decode for stage `{stage}`: {text}");
-            Failed::new(FailureCause::Undecodable, message)
-        }
-        Ended::Unstorable(text) => {
-            let message = format!("the output of stage `{stage}` does not encode: {text}");
-            Failed::new(FailureCause::Unstorable, message)
-        }
-        Ended::Output(output) => {
-            let (found, most) = (output.len(), PAYLOAD_BYTES_MAX);
-            let message =
-                format!("the output of stage `{stage}` has {found} bytes, expected at most {most}");
-            Failed::new(FailureCause::Unstorable, message)
-        }
-        Ended::Error(error) => Failed::new(FailureCause::Error, error.to_string()),
-    }
+/// Decides about a payload that this process cannot read. No code of the stage has run.
+fn undecodable(attempt: &CurrentAttempt, text: &str) -> Outcome {
+    let context = &attempt.context;
+    let what = if attempt.stored_stage.is_some() { "checkpoint" } else { "input" };
+    let message = format!(
+        "the {what} of kind `{}` does not decode for stage `{}`: {text}",
+        context.kind(),
+        context.stage()
+    );
+    retry::unknown(context.record(), FailureCause::Undecodable, shorten(message))
 }
 
 fn succeeded(attempt: &CurrentAttempt, output: Bytes) -> Outcome {

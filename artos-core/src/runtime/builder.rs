@@ -1,6 +1,11 @@
 //! Putting a runtime together, and checking it before anything starts.
 
-use std::{collections::HashSet, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -254,6 +259,7 @@ impl RuntimeBuilder {
                 .announcing(self.before_cancel),
             store: self.store,
             registry,
+            unreadable: AtomicBool::new(false),
             ends: self.ends,
             options: self.options,
             ids: self.ids,

@@ -5,7 +5,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -38,6 +38,8 @@ pub(crate) struct Engine {
     pub(super) client: Client,
     pub(super) store: Arc<dyn TaskStore>,
     pub(super) registry: Registry,
+    /// A payload was met that no stage here reads.
+    pub(super) unreadable: AtomicBool,
     pub(super) ends: Ends,
     pub(super) options: Options,
     pub(super) ids: Ids,
@@ -291,7 +293,7 @@ impl Commit for Settles {
                     let _ = asker.send(Ok(reply));
                 }
                 Settling::Ending(ending) => {
-                    ending.note(settlement.outcome.kind(), reply);
+                    ending.note(&settlement.outcome, reply);
                     ended.push(ending);
                 }
             }

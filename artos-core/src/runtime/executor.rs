@@ -1,6 +1,6 @@
 //! Runs one claimed task: stage by stage, each checkpointed, until it is settled or lost.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, atomic::Ordering};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -20,6 +20,7 @@ use crate::{
         Checkpoint, Name, NewTask, Outcome, OutcomeKind, Settlement, TaskId, TaskRecord, TaskState,
         Timestamp,
     },
+    pipeline::Ended,
     retry,
     spawn::step_aside,
     stage_context::Attempt,
@@ -47,14 +48,10 @@ impl Ending {
     }
 
     /// Says how a task was settled.
-    pub(super) fn note(&self, outcome: OutcomeKind, settled: Settled) {
-        let execution = &self.execution;
+    pub(super) fn note(&self, outcome: &Outcome, settled: Settled) {
         match settled {
-            Settled::Applied(state) => {
-                tracing::debug!(task_id = %execution.lease.task_id, kind = %execution.kind,
-                    %outcome, %state, "attempt settled");
-            }
-            Settled::Stale => note_stale(execution, outcome),
+            Settled::Applied(state) => note_applied(&self.execution, outcome, state),
+            Settled::Stale => note_stale(&self.execution, outcome.kind()),
         }
     }
 
@@ -73,14 +70,13 @@ impl Ending {
         let engine = Arc::clone(&self.engine);
         engine.start_beside(|engine| async move {
             let execution = Arc::clone(&self.execution);
-            let outcome = refused.settlement.outcome.kind();
             let Refused { settlement, error } = refused;
             match engine.settle_again(&settlement, error, worth_it(&execution)).await {
                 Ok(settled) => {
-                    self.note(outcome, settled);
+                    self.note(&settlement.outcome, settled);
                     self.told();
                 }
-                Err(error) => note_unsettled(&execution, outcome, &error),
+                Err(error) => note_unsettled(&execution, settlement.outcome.kind(), &error),
             }
         });
     }
@@ -223,7 +219,11 @@ async fn conclude_abandoned(ending: &Ending, attempt: &CurrentAttempt) -> bool {
     let follow_ups =
         with_ends(engine, context.record(), context.last_id(), outcome.kind(), Vec::new());
     let settlement = Settlement { lease: execution.lease, outcome, follow_ups };
-    settle(engine, execution, &settlement).await.is_some()
+    let settled = settle(engine, execution, &settlement).await;
+    if let Some(Settled::Applied(state)) = settled {
+        note_applied(execution, &settlement.outcome, state);
+    }
+    settled.is_some()
 }
 
 /// Adds what the runtime was told to submit with the end of a task.
@@ -264,9 +264,38 @@ fn worth_it(execution: &Execution) -> impl Fn() -> bool + Send {
     || execution.stop_reason() != Some(StopReason::LeaseLost)
 }
 
+fn note_applied(execution: &Execution, outcome: &Outcome, state: TaskState) {
+    let (task_id, kind) = (execution.lease.task_id, &execution.kind);
+    tracing::debug!(%task_id, %kind, outcome = %outcome.kind(), %state, "attempt settled");
+    let (failure, again_in) = match outcome {
+        Outcome::Retry { failure, delay } => (failure, Some(delay)),
+        Outcome::Fail { failure } => (failure, None),
+        _ => return,
+    };
+    let (stage, attempt, cause) = (failure.stage.as_deref(), failure.attempt, failure.cause);
+    let error = &failure.message;
+    match again_in {
+        Some(_) if cause.is_unknown() => {
+            tracing::warn!(%task_id, %kind, stage, %cause, error,
+                "a task is unknown here; it waits for a process that can run it");
+        }
+        Some(again_in) if state == TaskState::Pending => {
+            tracing::warn!(%task_id, %kind, stage, attempt, %cause, error, ?again_in,
+                "an attempt failed; the task is tried again");
+        }
+        // A cancel may have come first.
+        Some(_) => {}
+        None => {
+            tracing::error!(%task_id, %kind, stage, attempt, %cause, error,
+                "a task failed for good");
+        }
+    }
+}
+
 fn note_stale(execution: &Execution, outcome: OutcomeKind) {
     tracing::warn!(task_id = %execution.lease.task_id, epoch = %execution.lease.epoch,
-        %outcome, "the lease was lost before the attempt was settled; its result is dropped");
+        %outcome, "the lease was lost before the attempt was settled; its result is dropped; \
+        leases are lost when a stage blocks tokio's threads, or when the store is away");
 }
 
 fn note_unsettled(execution: &Execution, outcome: OutcomeKind, error: &StoreError) {
@@ -318,14 +347,11 @@ impl ClaimedTask {
         let place = match engine.registry.place(&self.record) {
             Ok(place) => place,
             Err(outcome) => {
-                tracing::warn!(task_id = %self.record.id, kind = %self.record.kind,
-                    stage = self.record.stage.as_deref(), outcome = %outcome.kind(),
-                    "no pipeline here can run this task");
                 return (self, Attempted::Settle(*outcome, Vec::new()));
             }
         };
         let options = &place.stage.options;
-        if let Some(outcome) = retry::before_attempt(&self.record, options) {
+        if let Some(outcome) = retry::before_attempt(&self.record, &place.stage.name, options) {
             return (self, Attempted::Settle(outcome, Vec::new()));
         }
         match execution.stop_reason_at(now) {
@@ -350,6 +376,9 @@ impl ClaimedTask {
         let attempted = match &ended {
             None => Attempted::TakenOver,
             Some(attempt) => {
+                if matches!(end, AttemptEnd::Stage(Ended::Undecodable(_))) {
+                    engine.unreadable.store(true, Ordering::Relaxed);
+                }
                 match attempt::conclude(attempt, options, end, stop, &engine.ids.random) {
                     None => Attempted::Lost,
                     // Follow-up tasks belong to a success: an attempt that did not succeed has

@@ -37,6 +37,7 @@ pub(super) async fn run(engine: Arc<Engine>) {
     let mut next_full = Instant::now() + engine.options.heartbeat;
     let mut earliest = Instant::now();
     loop {
+        let ready = Instant::now();
         let round = tokio::select! {
             biased;
             () = tokio::time::sleep_until(next_full) => Round::All,
@@ -50,6 +51,16 @@ pub(super) async fn run(engine: Arc<Engine>) {
         let started = Instant::now();
         end_overdue(&engine);
         let executions = engine.running.all();
+        let late = started.saturating_duration_since(ready.max(next_full));
+        if round == Round::All && late > engine.options.heartbeat && !executions.is_empty() {
+            tracing::error!(
+                ?late,
+                tasks = executions.len(),
+                "heartbeats come late, and leases are \
+                lost for it: a stage blocks tokio's threads, or the process stood still; use \
+                tokio::task::spawn_blocking for work that does not await"
+            );
+        }
         if executions.is_empty() {
             // Nothing is waiting for an answer any more, whatever went wrong before.
             duty.idle();

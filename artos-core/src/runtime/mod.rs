@@ -79,6 +79,7 @@ const KILLED_WITHIN: Duration = Duration::from_secs(1);
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "dropping a runtime stops everything at once"]
 pub struct Runtime {
     engine: Arc<Engine>,
 }
@@ -190,6 +191,14 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
+        if !self.engine.kill.is_cancelled() {
+            tracing::warn!(
+                running = self.engine.running.all().len(),
+                "a runtime is dropped that \
+                was not shut down: what runs here starts again when its lease has lapsed, and what \
+                waits, waits for another runtime"
+            );
+        }
         self.kill();
     }
 }

@@ -1,6 +1,9 @@
 //! The claim loop of one queue: free slots in, running tasks out.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -48,6 +51,7 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, number: usize) {
                 if found > 0 {
                     let is_strange = |claimed: &Claimed| !engine.registry.knows(&claimed.record);
                     met_strange = claims.tasks.iter().any(is_strange);
+                    met_strange |= engine.unreadable.swap(false, Ordering::Relaxed);
                 }
                 start(&engine, claims.tasks, slots, (number, worker), called);
                 if found == asked {

@@ -51,21 +51,44 @@ async fn a_stage_that_never_comes_back_fails_by_name_after_a_day() {
     }
 }
 
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Pages {
+    pages: Vec<u32>,
+}
+
+/// A pipeline with the same stages, of which the second takes something else.
+fn changed() -> Pipeline<Count, u64> {
+    let increment = stage_fn(|_, _: Count| async { Ok(Pages { pages: Vec::new() }) });
+    let render = stage_fn(|_, pages: Pages| async move { Ok(pages.pages.len() as u64) });
+    Pipeline::new("increment", increment).then("render", render)
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_checkpoint_that_no_longer_decodes_fails_with_kind_stage_and_path() {
-    #[derive(serde::Serialize, serde::Deserialize)]
-    struct Pages {
-        pages: Vec<u32>,
-    }
+async fn a_checkpoint_that_no_longer_decodes_waits_and_heals() {
     let store = store();
     let task = checkpointed(&store).await;
-    let changed = Pipeline::new(
-        "increment",
-        stage_fn(|_, _: Count| async { Ok(Pages { pages: Vec::new() }) }),
-    )
-    .then("render", stage_fn(|_, pages: Pages| async move { Ok(pages.pages.len() as u64) }));
-    let _newer = runtime(store).register(changed).start().await.unwrap();
-    match task.wait().await.unwrap_err() {
+    let newer = runtime(store.clone()).register(changed()).start().await.unwrap();
+    tokio::time::advance(300 * SECOND).await;
+    let record = task.record().await.unwrap();
+    assert_eq!((record.state, record.attempt), (TaskState::Pending, 0), "{record:?}");
+    assert_eq!(record.failure.unwrap().cause, FailureCause::Undecodable);
+    newer.shutdown(SECOND).await.unwrap();
+
+    let with = Pipeline::new("increment", stage_fn(increment))
+        .then("render", stage_fn(|_, number: u64| async move { Ok(number * 100) }));
+    let _healed = runtime(store).register(with).start().await.unwrap();
+    assert_eq!(task.wait().await.unwrap(), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_nobody_decodes_fails_after_a_day_with_kind_stage_and_path() {
+    let store = store();
+    let task = checkpointed(&store).await;
+    let began = tokio::time::Instant::now();
+    let _newer = runtime(store).register(changed()).start().await.unwrap();
+    let failed = task.wait().await.unwrap_err();
+    assert!(began.elapsed() >= 24 * 3_600 * SECOND, "{:?}", began.elapsed());
+    match failed {
         TaskError::Failed { cause, message, attempts, .. } => {
             assert_eq!((cause, attempts), (FailureCause::Undecodable, 1));
             assert!(

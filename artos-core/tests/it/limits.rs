@@ -97,7 +97,7 @@ async fn a_task_waiting_to_be_handed_back_keeps_its_lease() {
 #[test]
 fn a_runtime_starts_when_it_is_awaited() {
     let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    rt.block_on(runtime(artos_store_memory::MemoryStore::default()).start()).unwrap();
+    drop(rt.block_on(runtime(artos_store_memory::MemoryStore::default()).start()).unwrap());
 }
 
 #[tokio::test(start_paused = true)]

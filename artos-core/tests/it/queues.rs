@@ -136,3 +136,29 @@ async fn a_task_in_another_queue_is_left_to_others() {
         .unwrap();
     assert_eq!(task.wait().await.unwrap(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_yields_lets_the_others_run_each_time() {
+    let (sender, mut steps) = signals();
+    let stage = move |_: StageContext, Count(number): Count| {
+        let sender = sender.clone();
+        async move {
+            for step in 0..3 {
+                sender.send((step, number)).ok();
+                tokio::task::yield_now().await;
+            }
+            StageResult::Ok(number)
+        }
+    };
+    let runtime =
+        runtime(store()).register(Pipeline::new("step", stage_fn(stage))).start().await.unwrap();
+    let tasks = runtime.client().submit_many((0..4).map(Count)).await.unwrap();
+    for task in tasks {
+        task.wait().await.unwrap();
+    }
+    let mut taken = Vec::new();
+    while let Ok((step, _)) = steps.try_recv() {
+        taken.push(step);
+    }
+    assert_eq!(taken, [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]);
+}

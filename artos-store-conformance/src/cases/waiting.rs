@@ -146,7 +146,8 @@ pub(crate) async fn a_task_that_waits_keeps_its_place_among_equals(world: &World
 }
 
 pub(crate) async fn a_retry_because_nobody_knows_the_task_charges_no_attempt(world: &World) {
-    for cause in [FailureCause::UnknownKind, FailureCause::UnknownStage] {
+    for cause in [FailureCause::UnknownKind, FailureCause::UnknownStage, FailureCause::Undecodable]
+    {
         let lease = world.run_new().await;
         let unknown = || Outcome::Retry { failure: failure(cause, "who is it?"), delay: MINUTE };
         world.settle(lease, unknown()).await;
