@@ -72,7 +72,10 @@ impl std::ops::Add<Duration> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_microsecond(self.0) {
+        const PER_SECOND: i64 = 1_000_000;
+        // By seconds and the rest, as jiff's count of microseconds ends with the last whole second.
+        let nanos = i32::try_from(self.0 % PER_SECOND * 1_000).unwrap_or(0);
+        match jiff::Timestamp::new(self.0 / PER_SECOND, nanos) {
             Ok(time) => time.fmt(f),
             // The range above is inside jiff's, so this line is only the honest fallback.
             Err(_) => write!(f, "{}us", self.0),
@@ -83,5 +86,29 @@ impl fmt::Display for Timestamp {
 impl fmt::Debug for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_outside_the_range_becomes_its_end() {
+        let [min, max] = [Timestamp::MIN, Timestamp::MAX].map(Timestamp::as_micros);
+        assert_eq!(Timestamp::from_micros(min - 1), Timestamp::MIN);
+        assert_eq!(Timestamp::from_micros(i64::MIN), Timestamp::MIN);
+        assert_eq!(Timestamp::from_micros(max + 1), Timestamp::MAX);
+        assert_eq!(Timestamp::MAX + Duration::MAX, Timestamp::MAX);
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T22:00:00.999999Z");
+    }
+
+    #[test]
+    fn a_moment_before_another_is_that_long_before_it() {
+        let noon = Timestamp::from_micros(43_200_000_000);
+        assert_eq!(noon.before(Duration::from_secs(3_600)).as_micros(), 39_600_000_000);
+        assert_eq!(noon.before(Duration::from_secs(86_400)), Timestamp::MIN);
+        assert_eq!(noon.since(noon.before(Duration::from_secs(60))), Duration::from_secs(60));
+        assert_eq!(noon.before(Duration::from_secs(60)).since(noon), Duration::ZERO);
     }
 }
