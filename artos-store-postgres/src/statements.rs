@@ -89,13 +89,13 @@ statements! {
     count_kinds = "count_kinds.sql",
     count_labels = "count_labels.sql",
     count_states = "count_states.sql";
-    list = "list.sql",
-    list_kinds = "list_kinds.sql",
-    list_states = "list_states.sql",
-    list_labels = "list_labels.sql"
+    list = "ids.sql",
+    list_kinds = "ids_by_kind.sql",
+    list_states = "ids_by_state.sql",
+    list_labels = "ids_by_label.sql"
 }
 
-/// A statement for each order of ids.
+/// A statement that lists what another one finds, for each order of ids.
 #[derive(Debug, Clone)]
 pub(crate) struct Ordered {
     oldest: SqlStr,
@@ -103,7 +103,8 @@ pub(crate) struct Ordered {
 }
 
 impl Ordered {
-    fn new(schema: &Schema, sql: &str) -> Self {
+    fn new(schema: &Schema, ids: &str) -> Self {
+        let sql = include_str!("../sql/list.sql").replace("{ids}", &without_comments(ids));
         let ordered = |after, direction| {
             fill(schema, &sql.replace("{after}", after).replace("{direction}", direction))
         };

@@ -1,13 +1,14 @@
 //! Pipelines that change while tasks are under way.
 
 use artos_core::{
-    FailureCause, Pipeline, StageContext, StageError, StageResult, TaskError, TaskState, stage_fn,
+    FailureCause, Pipeline, StageContext, StageError, StageResult, TaskError, TaskHandle,
+    TaskState, stage_fn,
 };
 
 use crate::support::{Count, SECOND, increment, runtime, store};
 
 /// Leaves a task in the store that is checkpointed at stage `render`.
-async fn checkpointed(store: &artos_store_memory::MemoryStore) -> artos_core::TaskHandle<Count> {
+async fn checkpointed(store: &artos_store_memory::MemoryStore) -> TaskHandle<Count> {
     let stop =
         |_: StageContext, _: u64| async { StageResult::<u64>::Err(StageError::snooze(SECOND)) };
     let pipeline = Pipeline::new("increment", stage_fn(increment)).then("render", stage_fn(stop));
@@ -17,6 +18,14 @@ async fn checkpointed(store: &artos_store_memory::MemoryStore) -> artos_core::Ta
     while watch.changed().await.unwrap().unwrap().snoozes == 0 {}
     old.shutdown(SECOND).await.unwrap();
     artos_core::Client::new(store.clone()).attach(task.id()).await.unwrap()
+}
+
+/// A deploy of the stages that the task was made for ends it.
+async fn assert_heals(store: artos_store_memory::MemoryStore, task: &TaskHandle<Count>) {
+    let with = Pipeline::new("increment", stage_fn(increment))
+        .then("render", stage_fn(|_, number: u64| async move { Ok(number * 100) }));
+    let _healed = runtime(store).register(with).start().await.unwrap();
+    assert_eq!(task.wait().await.unwrap(), 200);
 }
 
 #[tokio::test(start_paused = true)]
@@ -29,11 +38,7 @@ async fn a_stage_that_a_deploy_removed_waits_and_heals() {
     let record = task.record().await.unwrap();
     assert!(!record.is_terminal(), "{record:?}");
     newer.shutdown(SECOND).await.unwrap();
-
-    let with = Pipeline::new("increment", stage_fn(increment))
-        .then("render", stage_fn(|_, number: u64| async move { Ok(number * 100) }));
-    let _healed = runtime(store).register(with).start().await.unwrap();
-    assert_eq!(task.wait().await.unwrap(), 200);
+    assert_heals(store, &task).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,11 +78,7 @@ async fn a_checkpoint_that_no_longer_decodes_waits_and_heals() {
     assert_eq!((record.state, record.attempt), (TaskState::Pending, 0), "{record:?}");
     assert_eq!(record.failure.unwrap().cause, FailureCause::Undecodable);
     newer.shutdown(SECOND).await.unwrap();
-
-    let with = Pipeline::new("increment", stage_fn(increment))
-        .then("render", stage_fn(|_, number: u64| async move { Ok(number * 100) }));
-    let _healed = runtime(store).register(with).start().await.unwrap();
-    assert_eq!(task.wait().await.unwrap(), 200);
+    assert_heals(store, &task).await;
 }
 
 #[tokio::test(start_paused = true)]
