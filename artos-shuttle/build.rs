@@ -219,11 +219,16 @@ const COPIES: [Copy; 30] = [
         name: "sled_sync_tells_early",
         file: SLED_SYNC,
         base: &SYNC,
-        changes: &[(
-            "if self.sync(sequence, count).is_ok() {\n            news.publish(&self.hub);\n\
-             \u{20}       }",
-            "news.publish(&self.hub);\nlet _ = self.sync(sequence, count);",
-        )],
+        changes: &[
+            (
+                "let is_durable = self.sync(sequence, count).is_ok();",
+                "news.publish(&self.hub);\nlet is_durable = self.sync(sequence, count).is_ok();",
+            ),
+            (
+                "if is_durable {\n            news.publish(&self.hub);\n        }",
+                "let _ = is_durable;",
+            ),
+        ],
     },
     Copy {
         name: "sled_sync_skips_a_group",

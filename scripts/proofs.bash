@@ -57,9 +57,9 @@ build_fuzzers() {
 # Fuzzes each target for its share of the time, then keeps what found something new.
 proof_fuzz() {
     local programs work seconds name chosen=("${fuzz_targets[@]}") broken=()
-    if [[ -n $target ]]; then chosen=("$target"); fi
+    if [[ -n $fuzz_target ]]; then chosen=("$fuzz_target"); fi
     [[ " ${fuzz_targets[*]} " == *" ${chosen[0]} "* ]] ||
-        fail "there is no target \`$target\`: expected ${fuzz_targets[*]}"
+        fail "there is no target \`$fuzz_target\`: expected ${fuzz_targets[*]}"
     programs="$(build_fuzzers)"
     work="$(target_dir)/fuzz-work"
     seconds="$(awk -v m="${minutes:-60}" -v n="${#chosen[@]}" 'BEGIN { print int(m * 60 / n) }')"
@@ -88,8 +88,8 @@ keep_corpus() {
         "$(cat "fuzz/corpus/$name"/* | wc -c)"
 }
 
-# Changes the code in every small way there is, and checks that a test notices; what is changed, and
-# which tests run, is in .cargo/mutants.toml.
+# Changes the code in every small way there is, and checks that a test notices; what is changed is in
+# .cargo/mutants.toml, and the tests are those of the crate that is changed.
 proof_mutants() {
     local tool
     tool="$(cargo_tool cargo-mutants "$cargo_mutants_version")"
@@ -98,13 +98,17 @@ proof_mutants() {
 
 # Which branches of the machine the tests take, on both sides; fails below 95 %.
 proof_coverage() {
-    local tool llvm report
+    local tool llvm report errors
+    errors="$(mktemp)"
     tool="$(cargo_tool cargo-llvm-cov "$cargo_llvm_cov_version")"
     llvm="$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')"
     require_package "llvm-cov-$llvm" "llvm-$llvm"
     # Counting branches is not stable yet.
     export RUSTC_BOOTSTRAP=1 LLVM_COV="llvm-cov-$llvm" LLVM_PROFDATA="llvm-profdata-$llvm"
-    report="$("$tool" llvm-cov --branch --quiet -p artos-core --lib 2>/dev/null)"
+    report="$("$tool" llvm-cov --branch --quiet -p artos-core --lib 2>"$errors")" || {
+        cat "$errors" >&2
+        fail 'the tests of the core failed, or could not be counted'
+    }
     head -n 1 <<<"$report"
     grep -E '^(machine|retry)/' <<<"$report" | grep -v tests/
     awk '/^machine\// && !/tests\// { all += $(NF-2); missed += $(NF-1) }

@@ -1,13 +1,13 @@
 //! A request to the router, as text: a line with method and target, headers, a blank line, a body.
 
-use std::time::Duration;
+use std::{io, net::IpAddr, time::Duration};
 
 use artos_core::{
     Client, Task,
     model::{Name, NewTask},
     store::TaskStore as _,
 };
-use artos_http::{Auth, Drain, Resource};
+use artos_http::{Auth, Drain, Keys, Resource, Webhooks};
 use artos_store_memory::MemoryStore;
 use axum::{
     Router,
@@ -42,17 +42,18 @@ pub fn http(bytes: &[u8]) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap().block_on(async {
-        let router = router().await;
+        let router = router(first.uri.path()).await;
         for _ in 0..2 {
             check(&first.method, router.clone().oneshot(first.request()).await.unwrap()).await;
         }
     });
 }
 
-/// Makes a router with one task that waits, of the id that the corpus knows.
-async fn router() -> Router {
-    let auth = Auth::tokens([("acme", "secret")]);
+/// Makes a router for a path, with one task that waits, of the id that the corpus knows.
+async fn router(path: &str) -> Router {
     let store = MemoryStore::default();
+    let client = Client::new(store.clone());
+    let auth = Auth::tokens([("acme", "secret")]).with_keys(Keys::new(client.clone()));
     let task = NewTask {
         tenant: Some(Name::from_static("acme")),
         ..NewTask::new(
@@ -63,9 +64,20 @@ async fn router() -> Router {
         )
     };
     store.insert(&[task]).await.unwrap();
-    let builder = artos_http::router(Client::new(store), auth);
-    let builder = builder.drain(Drain::new());
-    builder.resource(Resource::<Generate>::new("/api/v1/documents")).build().unwrap()
+    let documents = Resource::<Generate>::new("/api/v1/documents");
+    let mut builder = artos_http::router(client.clone(), auth).drain(Drain::new());
+    // They read the certificates of the system, which takes longer than all other requests do.
+    if path.contains("webhooks") {
+        builder = builder.webhooks(webhooks(client));
+    }
+    builder.resource(documents).build().unwrap()
+}
+
+/// Makes webhooks to which every name is that of one machine.
+fn webhooks(client: Client) -> Webhooks {
+    let address = async |_: String| io::Result::Ok(vec![IpAddr::from([192, 0, 2, 1])]);
+    let webhooks = Webhooks::builder(client).resolve_by(address);
+    webhooks.events::<Generate>("document", |_| None).build().unwrap()
 }
 
 /// A request that may be sent more than once.

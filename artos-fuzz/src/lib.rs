@@ -2,7 +2,7 @@
 //!
 //! A function panics when something is not as it must be, and returns otherwise. The fuzzer, in
 //! `fuzz/`, calls them with whatever it thinks of; the tests of this crate call them with what it
-//! found worth keeping, in `fuzz/corpus/`.
+//! found worth keeping, in `fuzz/corpus/`, and with what broke something, in `fuzz/regressions/`.
 
 #![allow(
     clippy::unwrap_used,

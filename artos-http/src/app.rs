@@ -1,6 +1,6 @@
 //! What all handlers share, and how they find a task that the caller may see.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use artos_core::{
     Client, Filter, ListQuery, Monitor, Name, Random, TaskId, TaskRecord,
@@ -40,16 +40,32 @@ pub(crate) struct App {
     pub(crate) webhooks: Option<crate::Webhooks>,
 }
 
-/// What the handlers of one resource share.
+/// What the handlers of one resource share. A router clones it several times for a request.
 #[derive(Clone)]
-pub(crate) struct Mount {
+pub(crate) struct Mount(Arc<Mounted>);
+
+/// A resource and what it needs.
+pub(crate) struct Mounted {
     pub(crate) app: Arc<App>,
     pub(crate) endpoint: Arc<Endpoint>,
     /// Who follows the tasks of whole organizations.
     pub(crate) looks: Arc<Looks>,
 }
 
+impl Deref for Mount {
+    type Target = Mounted;
+
+    fn deref(&self) -> &Mounted {
+        &self.0
+    }
+}
+
 impl Mount {
+    pub(crate) fn new(app: &Arc<App>, endpoint: Arc<Endpoint>) -> Self {
+        let (app, looks) = (Arc::clone(app), Arc::default());
+        Self(Arc::new(Mounted { app, endpoint, looks }))
+    }
+
     /// Reads a task of this resource that the caller may see. Every other id is not found: whether
     /// it is unknown, of another kind or of another organization cannot be told apart.
     pub(crate) async fn find(

@@ -228,14 +228,17 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
 /// Lets a request through to its route if it is known who calls.
 pub(crate) async fn guard(
-    State(guard): State<Guard>,
+    State(guard): State<Arc<Guard>>,
     mut request: Request,
     next: Next,
 ) -> Response {
     match guard.auth.caller(request.headers()).await {
         Ok((caller, lapse)) => {
             request.extensions_mut().insert(caller);
-            request.extensions_mut().insert(lapse);
+            // Nothing is read as credentials that stay good.
+            if lapse.may_come() {
+                request.extensions_mut().insert(lapse);
+            }
             next.run(request).await
         }
         Err(problem) => match &guard.limiter {
@@ -263,7 +266,6 @@ fn asking_again(lookup: &Lookup, token: &str, caller: &Caller) -> Lapse {
 }
 
 /// What stands before the routes of known callers.
-#[derive(Clone)]
 pub(crate) struct Guard {
     pub(crate) auth: Auth,
     pub(crate) limiter: Option<Arc<Limiter>>,

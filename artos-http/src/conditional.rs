@@ -18,10 +18,10 @@ pub(crate) struct Known(Option<IfNoneMatch>);
 impl Known {
     /// Reads `If-None-Match`; what cannot be read is ignored.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        // An absent header decodes to a condition that no tag meets.
+        // An absent header would decode to a condition that no tag meets.
         let is_there = headers.contains_key(header::IF_NONE_MATCH);
         let can_be_read = is_there && has_no_space_in_quotes(headers);
-        Self(headers.typed_get().filter(|_| can_be_read))
+        Self(if can_be_read { headers.typed_get() } else { None })
     }
 
     /// Returns whether the client named anything at all.

@@ -54,6 +54,11 @@ impl Lapse {
         Self { at: None, watched: Some(Watched::Asked(Arc::new(is_good))) }
     }
 
+    /// Returns whether they may stop to be good at all.
+    pub(crate) const fn may_come(&self) -> bool {
+        self.at.is_some() || self.watched.is_some()
+    }
+
     /// Waits until they are no longer good; `None` if they always are.
     pub(crate) fn lapsed(self) -> Option<BoxFuture<'static, ()>> {
         let Self { at, watched } = self;

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use artos_core::{
-    Name, TaskId,
+    Name, TaskId, Timestamp,
     model::{Labels, NewTask, TaskRecord},
 };
 
@@ -23,30 +23,53 @@ impl Digest {
 
     /// Digests what a task is submitted with and keeps for ever, besides its input.
     pub(crate) fn of_submitted(task: &NewTask) -> Self {
-        let tenant = task.tenant.as_ref();
-        let key = task.idempotency_key.as_ref();
-        options(&task.kind, &task.queue, task.priority, tenant, &task.labels, key, task.retry_of)
+        options(&Lasting {
+            kind: &task.kind,
+            queue: &task.queue,
+            priority: task.priority,
+            tenant: task.tenant.as_ref(),
+            labels: &task.labels,
+            key: task.idempotency_key.as_ref(),
+            retry_of: task.retry_of,
+            lives_for: task.expires_after.map(|lifetime| lifetime.as_micros()),
+        })
     }
 
     /// Digests the same of a record.
     pub(crate) fn of_record(record: &TaskRecord) -> Self {
-        let tenant = record.tenant.as_ref();
-        let key = record.idempotency_key.as_ref();
-        let TaskRecord { kind, queue, priority, labels, retry_of, .. } = record;
-        options(kind, queue, *priority, tenant, labels, key, *retry_of)
+        let lifetime = |expires_at: Timestamp| expires_at.since(record.created_at).as_micros();
+        options(&Lasting {
+            kind: &record.kind,
+            queue: &record.queue,
+            priority: record.priority,
+            tenant: record.tenant.as_ref(),
+            labels: &record.labels,
+            key: record.idempotency_key.as_ref(),
+            retry_of: record.retry_of,
+            lives_for: record.expires_at.map(lifetime),
+        })
     }
 }
 
-fn options(
-    kind: &Name,
-    queue: &Name,
+/// What a task is submitted with and keeps for ever.
+#[derive(Debug)]
+struct Lasting<'a> {
+    kind: &'a Name,
+    queue: &'a Name,
     priority: i16,
-    tenant: Option<&Name>,
-    labels: &Labels,
-    key: Option<&Name>,
+    tenant: Option<&'a Name>,
+    labels: &'a Labels,
+    key: Option<&'a Name>,
     retry_of: Option<TaskId>,
-) -> Digest {
-    let text = format!("{kind:?} {queue:?} {priority} {tenant:?} {labels:?} {key:?} {retry_of:?}");
+    /// From its insertion to its deadline, in microseconds.
+    lives_for: Option<u128>,
+}
+
+fn options(lasting: &Lasting<'_>) -> Digest {
+    let Lasting { kind, queue, priority, tenant, labels, key, retry_of, lives_for } = lasting;
+    let text = format!(
+        "{kind:?} {queue:?} {priority} {tenant:?} {labels:?} {key:?} {retry_of:?} {lives_for:?}"
+    );
     Digest::of(text.as_bytes())
 }
 

@@ -7,10 +7,11 @@ use artos_core::model::OutcomeKind;
 /// What is known of the times of one lease, in microseconds of the store's clock.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Times {
-    /// It lasts at least until then; none is known while the clock has moved.
+    /// It lasts at least until then; none is known once the clock has moved, for a heartbeat after
+    /// that may have made the lease shorter.
     lasts: Option<u64>,
-    /// It has lapsed by then, whatever became of what was not answered.
-    lapsed_by: u64,
+    /// It has lapsed by then, whatever became of what was not answered, and wherever the clock went.
+    lapsed_by: Option<u64>,
     tries: Vec<Try>,
     /// The task may not be leased again before that.
     pub(crate) due: Option<u64>,
@@ -26,12 +27,16 @@ struct Try {
 
 impl Times {
     pub(crate) const fn given(until: u64) -> Self {
-        Self { lasts: Some(until), lapsed_by: until, tries: Vec::new(), due: None }
+        Self { lasts: Some(until), lapsed_by: Some(until), tries: Vec::new(), due: None }
+    }
+
+    pub(crate) const fn at_most(until: u64) -> Self {
+        Self { lasts: None, lapsed_by: Some(until), tries: Vec::new(), due: None }
     }
 
     /// Returns whether the lease had certainly lapsed.
     pub(crate) fn lapsed(&self, at: u64) -> bool {
-        self.lasts.is_some() && self.lapsed_by <= at
+        self.lapsed_by.is_some_and(|by| by <= at)
     }
 
     /// Returns until when the lease certainly counted, if that is later.
@@ -41,13 +46,17 @@ impl Times {
 
     pub(crate) fn asked_to_extend(&mut self, at: u64, until: u64) {
         if !self.lapsed(at) {
-            self.lapsed_by = self.lapsed_by.max(until);
+            self.put_off(until);
         }
+    }
+
+    fn put_off(&mut self, until: u64) {
+        self.lapsed_by = self.lapsed_by.map(|by| by.max(until));
     }
 
     pub(crate) fn extended(&mut self, until: u64) {
         self.lasts = Some(self.lasts.map_or(until, |known| known.max(until)));
-        self.lapsed_by = self.lapsed_by.max(until);
+        self.put_off(until);
     }
 
     /// Notes a settlement; returns whether it, or the same before it, was asked for in time.
@@ -72,9 +81,8 @@ impl Times {
         self.due = same.map(|one| one.at.saturating_add(delay)).min();
     }
 
-    /// The clock moved: what was known of it says nothing any more.
-    pub(crate) fn clock_moved(&mut self) {
+    /// The clock moved.
+    pub(crate) const fn clock_moved(&mut self) {
         self.lasts = None;
-        self.lapsed_by = 0;
     }
 }

@@ -210,7 +210,7 @@ impl Person {
             match self.client.submit_many(tasks).await {
                 Ok(handles) => {
                     for handle in handles {
-                        self.world.know(handle.id());
+                        self.world.promise(handle.id());
                         if self.dice.permille(400) {
                             self.wait(handle, paths);
                         }
@@ -288,11 +288,12 @@ impl Person {
         let options = RetryOptions { idempotency_key, ..RetryOptions::default() };
         let retrying = self.client.retry_with(id, options);
         if let Ok(Ok(retried)) = tokio::time::timeout(PATIENCE, retrying).await {
-            self.world.know(retried.id);
+            self.world.promise(retried.id);
         }
     }
 
-    /// Reads a record, and checks that it did not go back; lists everything, and checks the order.
+    /// Reads a record, and checks that it did not go back; lists everything, and checks that it is
+    /// in order and whole.
     async fn read(&mut self, id: TaskId, seen: &mut BTreeMap<TaskId, (Epoch, u64)>) {
         if let Ok(Ok(Some(found))) =
             tokio::time::timeout(PATIENCE, self.client.find(id, Part::Record)).await
@@ -307,6 +308,9 @@ impl Person {
         let mut query =
             ListQuery { limit: 3, order: ListOrder::OldestFirst, ..ListQuery::default() };
         let mut last = None;
+        // Whoever is told of a task finds it, unless it was pruned.
+        let prunes = self.world.options.has(Chaos::Prune);
+        let mut missing = if prunes { Vec::new() } else { self.world.all_promised() };
         while let Ok(Ok(page)) = tokio::time::timeout(PATIENCE, self.client.list(&query)).await {
             for record in &page.tasks {
                 if last.is_some_and(|last| last >= record.id) {
@@ -314,9 +318,14 @@ impl Person {
                     self.world.journal.find(Invariant::Intact, message);
                 }
                 last = Some(record.id);
+                missing.retain(|id| *id != record.id);
             }
             query.cursor = page.next;
             if query.cursor.is_none() {
+                for id in missing {
+                    let message = format!("task {id} was acknowledged, and is not listed");
+                    self.world.journal.find(Invariant::Kept, message);
+                }
                 break;
             }
         }

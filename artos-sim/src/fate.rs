@@ -6,7 +6,7 @@ use artos_oracle::{Dice, Invariant, mix};
 use tokio::time::Instant;
 
 use crate::{
-    clock::SimClock, crowd::Crowd, journal::Who, node::Node, options::Chaos, world::World,
+    Base, clock::SimClock, crowd::Crowd, journal::Who, node::Node, options::Chaos, world::World,
 };
 
 /// What can befall them.
@@ -27,7 +27,7 @@ pub(crate) struct Fate<'a> {
     dice: Dice,
     /// Ways that are cut, and until when.
     cuts: Vec<(Instant, Cut)>,
-    store_back_at: Option<(Instant, Arc<dyn crate::Base>)>,
+    store_back_at: Option<(Instant, Arc<dyn Base>)>,
 }
 
 /// One end of a way that is cut.
@@ -83,20 +83,24 @@ impl<'a> Fate<'a> {
     }
 
     async fn strike(&mut self, blow: Chaos) {
-        self.world.journal.fault();
         let index = self.any_node();
         match blow {
             Chaos::Crash => {
-                if let Some(node) = self.nodes.get_mut(index).filter(|node| node.is_alive()) {
-                    node.crash();
-                }
+                let Some(node) = self.nodes.get_mut(index).filter(|node| node.is_alive()) else {
+                    return;
+                };
+                node.crash();
             }
             Chaos::Shutdown => {
-                if let Some(node) = self.nodes.get_mut(index).filter(|node| node.is_alive()) {
-                    node.replace().await;
-                }
+                let Some(node) = self.nodes.get_mut(index).filter(|node| node.is_alive()) else {
+                    return;
+                };
+                node.replace().await;
             }
-            Chaos::Blackout => self.blackout().await,
+            Chaos::Blackout => {
+                let Some(durable) = self.world.end_server() else { return };
+                self.blackout(durable).await;
+            }
             Chaos::Partition => {
                 let clients = self.crowd.clients() as u64;
                 let cut = if self.dice.permille(700) {
@@ -111,19 +115,26 @@ impl<'a> Fate<'a> {
             }
             Chaos::StoreClock => {
                 let micros = self.jump();
-                self.world.note(Who::Fate, "sets the store's clock, by seconds", seconds(micros));
+                self.world.note(Who::Fate, "sets the store's clock by", seconds(micros));
                 self.world.journal.checker(artos_oracle::Checker::clock_moved);
                 self.world.clock.jump(micros);
             }
             _ => {
                 let micros = self.jump();
-                self.world.note(Who::Fate, "sets a clock, by seconds", seconds(micros));
+                let by = seconds(micros);
                 match self.nodes.get(index) {
-                    Some(node) if self.dice.permille(700) => node.set_clock(micros),
-                    _ => self.crowd.set_clock(micros),
+                    Some(node) if self.dice.permille(700) => {
+                        self.world.note(node.who(), "finds its clock set by", by);
+                        node.set_clock(micros);
+                    }
+                    _ => {
+                        self.world.note(Who::Fate, "sets the clients' clock by", by);
+                        self.crowd.set_clock(micros);
+                    }
                 }
             }
         }
+        self.world.journal.fault();
     }
 
     /// Draws by how much a clock is set: a little, an hour, or a day; forward or back.
@@ -150,10 +161,7 @@ impl<'a> Fate<'a> {
     }
 
     /// Ends every process and the store's machine; what was not durable is gone.
-    async fn blackout(&mut self) {
-        let Some(durable) = self.world.end_server() else {
-            return;
-        };
+    async fn blackout(&mut self, durable: Arc<dyn Base>) {
         self.world.note(Who::Fate, "everything goes dark", 0);
         for node in &mut *self.nodes {
             node.crash();
@@ -164,7 +172,7 @@ impl<'a> Fate<'a> {
         self.store_back_at = Some((Instant::now() + dark, durable));
     }
 
-    async fn dump(&self, base: &Arc<dyn crate::Base>) {
+    async fn dump(&self, base: &Arc<dyn Base>) {
         if let Err(error) = artos_oracle::dump(base, &self.world.log).await {
             self.world.journal.find(Invariant::Opens, format!("no dump: {error}"));
         }
@@ -185,8 +193,10 @@ impl<'a> Fate<'a> {
     }
 }
 
-const fn seconds(micros: i64) -> u64 {
-    micros.unsigned_abs() / 1_000_000
+/// Says by how much a clock is set, and in which direction.
+fn seconds(micros: i64) -> String {
+    let (sign, micros) = (if micros < 0 { '-' } else { '+' }, micros.unsigned_abs());
+    format!("{sign}{:?}", Duration::from_micros(micros))
 }
 
 /// Draws how wrong a clock is when a run starts.

@@ -68,12 +68,13 @@ impl Journal {
     }
 
     /// Takes in what somebody did.
-    pub(crate) fn note(&self, who: Who, what: &'static str, number: u64) {
+    pub(crate) fn note(&self, who: Who, what: &'static str, detail: impl Hash + fmt::Display) {
         let mut state = self.state();
         let at = self.clock.elapsed();
-        (at, who, what, number).hash(&mut state.hash);
+        (at, who, what).hash(&mut state.hash);
+        detail.hash(&mut state.hash);
         if let Some(lines) = &mut state.lines {
-            lines.push((at, format!("{who}: {what} {number}")));
+            lines.push((at, format!("{who}: {what} {detail}")));
         }
     }
 

@@ -130,7 +130,8 @@ impl Link {
         if fault.is_some() || self.is_cut() {
             self.world.journal.fault();
         }
-        self.world.note(self.who, name, fault.map_or(0, |fault| 1 + fault as u64));
+        let met = if self.is_cut() { "on a way that is cut" } else { "as it should" };
+        self.world.note(self.who, name, fault.map_or(met, Chaos::name));
         if self.is_cut() {
             if self.draw(|dice| dice.permille(500)) {
                 return Err(StoreError::unavailable("no route to the store"));

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use artos_core::{Clock as _, SystemClock};
-use artos_sim::{Amount, Chaos, Fleet, Keep, Options, memory, run, shrink, tell};
+use artos_sim::{Amount, Fleet, Keep, Options, Overrides, memory, run, shrink, tell};
 use clap::{Args, Parser, Subcommand};
 
 /// Simulates many runtimes under every fault, decided by a seed.
@@ -43,24 +43,8 @@ struct Run {
     /// Does not make a failed run smaller. Only with --seed.
     #[arg(long, requires = "seed")]
     as_it_is: bool,
-    /// Takes these away. Only with --seed.
-    #[arg(long, requires = "seed", value_delimiter = ',')]
-    without: Vec<Chaos>,
-    /// How many runtimes there are. Only with --seed.
-    #[arg(long, requires = "seed")]
-    runtimes: Option<u64>,
-    /// How many tasks are submitted. Only with --seed.
-    #[arg(long, requires = "seed")]
-    tasks: Option<u64>,
-    /// How long things go wrong, in simulated seconds. Only with --seed.
-    #[arg(long, requires = "seed")]
-    seconds: Option<u64>,
-    /// How long a lease lasts, in milliseconds. Only with --seed.
-    #[arg(long, requires = "seed")]
-    lease: Option<u64>,
-    /// How long workers sleep without a hint, in milliseconds. Only with --seed.
-    #[arg(long, requires = "seed")]
-    poll: Option<u64>,
+    #[command(flatten)]
+    overrides: Overrides,
     /// Runs the seeds in this file first: one number a line, what follows it is a remark.
     #[arg(long)]
     known: Option<PathBuf>,
@@ -97,15 +81,7 @@ fn main() -> ExitCode {
 impl Run {
     /// Runs one seed; returns whether it passed.
     fn one(&self, seed: u64) -> bool {
-        let mut options = Options::of(seed);
-        for chaos in &self.without {
-            options = options.without(*chaos);
-        }
-        options.runtimes = self.runtimes.unwrap_or(options.runtimes);
-        options.tasks = self.tasks.unwrap_or(options.tasks);
-        options.seconds = self.seconds.unwrap_or(options.seconds);
-        options.lease = self.lease.unwrap_or(options.lease);
-        options.poll = self.poll.unwrap_or(options.poll);
+        let options = self.overrides.of(seed);
         let first = run(&options, &memory, Keep::Everything);
         let second = run(&options, &memory, Keep::Everything);
         if let Some(finding) = first.findings.first().filter(|_| !self.as_it_is) {

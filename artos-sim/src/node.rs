@@ -66,7 +66,7 @@ impl Node {
         self.alive.is_some()
     }
 
-    const fn who(&self) -> Who {
+    pub(crate) const fn who(&self) -> Who {
         Who::Runtime(self.number)
     }
 

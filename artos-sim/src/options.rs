@@ -213,7 +213,8 @@ impl Options {
     #[must_use]
     pub fn command(&self) -> String {
         let drawn = Self::of(self.seed);
-        let mut command = format!("artos-sim run --seed {}", self.seed);
+        let mut command =
+            format!("cargo run --profile sim -p artos-sim -- run --seed {}", self.seed);
         let numbers = [
             ("runtimes", self.runtimes, drawn.runtimes),
             ("tasks", self.tasks, drawn.tasks),

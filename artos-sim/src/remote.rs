@@ -15,6 +15,9 @@ use async_trait::async_trait;
 
 use crate::{link::Link, options::Chaos};
 
+/// Longest time, in milliseconds, without a hint before one is made up.
+const QUIET_MAX: u64 = 20_000;
+
 /// The store as a process sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
@@ -27,16 +30,21 @@ impl Remote {
         Self { link: Arc::clone(link), hub: ChangeHub::default() }
     }
 
-    /// Passes hints on, but not all of them, and not at once.
+    /// Passes hints on, but not all of them, and not at once; and makes some up.
     async fn pass_on(link: Arc<Link>, mut changes: Changes, hub: ChangeHub, topic: Topic) {
         let level = link.world.options.level(Chaos::Hints);
         loop {
-            changes.changed().await;
+            let quiet = Duration::from_millis(link.draw(|dice| dice.between(1, QUIET_MAX)));
+            let is_made_up = tokio::select! {
+                biased;
+                () = changes.changed() => false,
+                () = link.world.sleep_until_healed(quiet), if !link.world.is_healed() => true,
+            };
             if link.is_dead() {
                 return;
             }
             let (is_lost, late) = link.draw(|dice| (dice.permille(level), dice.below(2_000)));
-            if !is_lost {
+            if is_made_up || !is_lost {
                 tokio::time::sleep(Duration::from_millis(late)).await;
                 hub.publish(&topic);
             }

@@ -122,6 +122,10 @@ async fn settle_down(world: &Arc<World>, nodes: &mut [Node], crowd: &Crowd) {
             break;
         }
         if Instant::now() >= end {
+            if alive {
+                let message = "tasks are not terminal although nothing goes wrong any more";
+                world.journal.find(Invariant::Ends, message);
+            }
             if !crowd.is_done() {
                 let message = "somebody still waits for an answer although nothing goes wrong";
                 world.journal.find(Invariant::Ends, message);

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -32,8 +33,10 @@ pub(crate) struct World {
     /// Nothing goes wrong any more.
     pub(crate) healed: CancellationToken,
     server: Mutex<Option<Arc<Server>>>,
-    /// Tasks that somebody was told of.
+    /// Tasks that somebody has heard of.
     known: Mutex<Vec<TaskId>>,
+    /// Those of them that the store has acknowledged.
+    promised: Mutex<Vec<TaskId>>,
     /// What stages draw from.
     script: Mutex<Dice>,
     servers: Mutex<u64>,
@@ -52,6 +55,7 @@ impl World {
             healed: CancellationToken::new(),
             server: Mutex::default(),
             known: Mutex::default(),
+            promised: Mutex::default(),
             script: Mutex::new(script),
             servers: Mutex::new(0),
             spawner: Handle::current(),
@@ -112,11 +116,25 @@ impl World {
         }
     }
 
-    /// Draws a task that somebody was told of.
+    /// Draws a task that somebody has heard of.
     pub(crate) fn any_known(&self, dice: &mut Dice) -> Option<TaskId> {
         let known = lock(&self.known);
         let count = u64::try_from(known.len()).ok().filter(|count| *count > 0)?;
         usize::try_from(dice.below(count)).ok().and_then(|index| known.get(index)).copied()
+    }
+
+    /// Notes that the store has acknowledged a task.
+    pub(crate) fn promise(&self, id: TaskId) {
+        self.know(id);
+        let mut promised = lock(&self.promised);
+        if !promised.contains(&id) {
+            promised.push(id);
+        }
+    }
+
+    /// Returns all tasks that the store has acknowledged to somebody.
+    pub(crate) fn all_promised(&self) -> Vec<TaskId> {
+        lock(&self.promised).clone()
     }
 
     /// Draws what a stage does.
@@ -124,8 +142,8 @@ impl World {
         draw(&mut lock(&self.script))
     }
 
-    pub(crate) fn note(&self, who: Who, what: &'static str, number: u64) {
-        self.journal.note(who, what, number);
+    pub(crate) fn note(&self, who: Who, what: &'static str, detail: impl Hash + fmt::Display) {
+        self.journal.note(who, what, detail);
     }
 }
 

@@ -1,6 +1,16 @@
 //! Seeds come out the same every time, and those that failed once are fine now.
 
-use artos_sim::{Chaos, Keep, Options, memory, run, shrink, tell};
+use artos_sim::{Chaos, Keep, Options, Overrides, memory, run, shrink, tell};
+use clap::Parser;
+
+/// A command line that runs one seed.
+#[derive(Parser)]
+struct Line {
+    #[arg(long)]
+    seed: u64,
+    #[command(flatten)]
+    overrides: Overrides,
+}
 
 #[test]
 fn the_same_seed_is_the_same_run() {
@@ -60,6 +70,11 @@ fn options_can_be_taken_away_and_the_command_says_so() {
     let command = smaller.command();
     assert!(command.contains(" --seed 5 --tasks 1"), "{command}");
     assert!(command.ends_with(&format!("--without {chaos}")), "{command}");
+    (smaller.runtimes, smaller.seconds, smaller.lease, smaller.poll) = (9, 8, 7, 6);
+    let command = smaller.command();
+    let (_, arguments) = command.split_once(" -- ").unwrap();
+    let line = Line::parse_from(arguments.split_whitespace());
+    assert_eq!(line.overrides.of(line.seed), smaller, "{command}");
 }
 
 #[test]
@@ -76,7 +91,9 @@ fn a_run_can_be_told() {
     let options = Options::of(1);
     let text = tell(&options, &run(&options, &memory, Keep::Everything));
     assert!(text.contains("heals everything"), "{text}");
-    assert!(text.contains("artos-sim run --seed 1"), "{text}");
+    assert!(text.contains("cargo run --profile sim -p artos-sim -- run --seed 1"), "{text}");
+    let fault = Chaos::ALL.iter().find(|chaos| text.contains(&format!(" {chaos}\n")));
+    assert!(fault.is_some(), "no fault is told by its name: {text}");
 }
 
 #[test]

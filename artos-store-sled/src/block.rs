@@ -173,3 +173,106 @@ pub(crate) fn shared_len(a: &[u8], b: &[u8]) -> usize {
     let rest = a.iter().zip(b).skip(at);
     at + rest.take_while(|(a, b)| a == b).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packs rows into blocks that are as full as they get.
+    fn pack(rows: &[(&[u8], &[u8])]) -> Vec<(IVec, IVec)> {
+        let mut packer = Packer::new(b"t", CONTENT_BYTES_MAX);
+        let mut last: &[u8] = &[];
+        for (key, value) in rows {
+            packer.push(key, shared_len(last, key), value);
+            last = key;
+        }
+        packer.finish()
+    }
+
+    fn unpack(blocks: &[(IVec, IVec)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let mut found = Vec::new();
+        for (block, value) in blocks {
+            let mut rows = Rows::open(block, value).unwrap();
+            while let Some((key, value)) = rows.next().unwrap() {
+                found.push((key.to_vec(), value.to_vec()));
+            }
+        }
+        found
+    }
+
+    /// Opens a block with this content, and reads its first two rows.
+    fn read(content: &[u8]) -> StoreResult<()> {
+        let value = envelope::seal(b"t", Sort::Block, content);
+        let mut rows = Rows::open(b"t", &value)?;
+        rows.next()?;
+        rows.next().map(|_| ())
+    }
+
+    #[test]
+    fn the_longest_row_fills_a_block_to_the_last_byte() {
+        // It has nothing in common with the key of its block.
+        let (key, value) = ([0xFF; KEY_BYTES_MAX], [7; ROW_VALUE_BYTES_MAX]);
+        let blocks = pack(&[(&key, &value)]);
+        let lens: Vec<_> = blocks.iter().map(|(_, value)| value.len()).collect();
+        assert_eq!(lens, [VALUE_BYTES_MAX]);
+        assert_eq!(unpack(&blocks), [(key.to_vec(), value.to_vec())]);
+    }
+
+    #[test]
+    fn a_row_that_just_fits_stays_in_the_block_and_a_longer_one_begins_another() {
+        // The first row goes on from the key `t` of its block, the second one shares `ta`.
+        let first = (&b"taa"[..], &[1; 2_000][..]);
+        let room = CONTENT_BYTES_MAX - row_len(2, 2_000) - row_len(1, 0);
+        let (fits, longer) = (vec![2; room], vec![2; room + 1]);
+        let blocks = pack(&[first, (b"tab", &fits)]);
+        assert_eq!(blocks.len(), 1);
+        assert_eq!(blocks[0].1.len(), VALUE_BYTES_MAX);
+        let blocks = pack(&[first, (b"tab", &longer)]);
+        let keys: Vec<_> = blocks.iter().map(|(key, _)| key.as_ref()).collect();
+        assert_eq!(keys, [b"t".as_slice(), b"tab"]);
+        assert_eq!(unpack(&blocks).len(), 2);
+    }
+
+    #[test]
+    fn full_blocks_can_be_taken_while_others_are_packed() {
+        let mut packer = Packer::new(b"t", 1);
+        packer.push(b"ta", 0, b"1");
+        assert_eq!(packer.take_full(), []);
+        packer.push(b"tb", 1, b"2");
+        let full = packer.take_full();
+        assert_eq!(unpack(&full), [(b"ta".to_vec(), b"1".to_vec())]);
+        assert_eq!(packer.take_full(), []);
+        assert_eq!(unpack(&packer.finish()), [(b"tb".to_vec(), b"2".to_vec())]);
+    }
+
+    #[test]
+    fn a_row_whose_key_goes_on_from_more_than_there_is_or_gets_too_long_is_refused() {
+        read(&[1, 1, 0, 0, b'a', 2, 1, 0, 0, b'b']).unwrap();
+        read(&[1, 1, 0, 0, b'a', 3, 1, 0, 0, b'b']).unwrap_err();
+        let longest = |len: u8| [vec![1, len, 0, 0], vec![b'a'; len.into()]].concat();
+        let most = u8::try_from(KEY_BYTES_MAX).unwrap() - 1;
+        read(&longest(most)).unwrap();
+        read(&longest(most + 1)).unwrap_err();
+    }
+
+    #[test]
+    fn rows_that_break_off_are_refused() {
+        let whole = [1, 1, 0, 2, b'a', 8, 9];
+        read(&whole).unwrap();
+        for len in 1..whole.len() {
+            read(&whole[..len]).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn what_keys_share_is_counted_to_the_byte() {
+        let key = [b'k'; 40];
+        assert_eq!(shared_len(&key, &key), 40);
+        for at in 0..key.len() {
+            let mut other = key;
+            other[at] = b'l';
+            assert_eq!(shared_len(&key, &other), at);
+            assert_eq!(shared_len(&key[..at], &key), at);
+        }
+    }
+}

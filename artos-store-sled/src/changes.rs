@@ -85,8 +85,9 @@ impl Changes {
 
     /// Returns the changed keys with what they will hold, in the order of the keys.
     pub(crate) fn sorted(&self) -> Vec<(&IVec, Option<&IVec>)> {
+        let mut sorted = Vec::with_capacity(self.last.len());
         let last = self.last.iter().filter_map(|(key, at)| Some((key, self.log.get(*at)?)));
-        let mut sorted: Vec<_> = last.map(|(key, last)| (key, last.value.as_ref())).collect();
+        sorted.extend(last.map(|(key, last)| (key, last.value.as_ref())));
         sorted.sort_unstable_by_key(|(key, _)| *key);
         sorted
     }

@@ -292,6 +292,30 @@ impl Writer {
         self.head.sum = written.sum.total();
         written.batch.insert(keys::HEAD, self.head.seal());
         self.wait_for_large_group(written.bytes);
-        self.disk.apply_and_show(written, &self.changes, &self.live, self.head.counts)
+        self.disk.apply_and_show(written, &self.changes, self.head.counts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use artos_core::SystemClock;
+
+    use super::*;
+    use crate::SledStore;
+
+    #[tokio::test]
+    async fn what_is_not_durable_yet_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = SledStore::builder(folder.path()).into_options();
+        let committer = Committer::open(options, Box::new(SystemClock)).unwrap();
+        let applied = committer.disk().applied();
+        committer.settled_up_to(applied).await.unwrap();
+        tokio::select! {
+            biased;
+            answer = committer.settled_up_to(applied + 1) => panic!("{answer:?} without a group"),
+            () = ready(()) => {}
+        }
     }
 }

@@ -25,10 +25,9 @@ use crate::{
     envelope::corrupt,
     failpoints::{Point, reach},
     folder::{self, Folder},
-    group::Written,
+    group::{Touched, Written},
     head::{Counts, Head},
     keys,
-    live::Live,
     lookup::{self, Loaded, Lookup},
     poison::Poison,
     recent::{self, Read, Recent},
@@ -66,14 +65,22 @@ struct Visible {
 }
 
 impl Visible {
-    fn update(&mut self, live: &Live, touched: &[TaskId], counts: Counts, group: u64) {
+    /// Takes in what changed; returns what is not needed any more.
+    fn update(
+        &mut self,
+        touched: Vec<Touched>,
+        counts: Counts,
+        group: u64,
+    ) -> Vec<(Arc<Loaded>, u64)> {
         self.counts = counts;
-        for id in touched {
-            match live.running(*id) {
-                Some(task) => self.running.insert(*id, (Arc::clone(task), group)),
-                None => self.running.remove(id),
-            };
+        let mut before = Vec::with_capacity(touched.len());
+        for (id, task) in touched {
+            before.extend(match task {
+                Some(task) => self.running.insert(id, (task, group)),
+                None => self.running.remove(&id),
+            });
         }
+        before
     }
 }
 
@@ -184,9 +191,9 @@ impl Disk {
     }
 
     /// Lets readers see which tasks run, of those that changed.
-    pub(crate) fn show(&self, live: &Live, touched: &[TaskId], counts: Counts) {
+    pub(crate) fn show(&self, touched: Vec<Touched>, counts: Counts) {
         let mut visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
-        visible.update(live, touched, counts, self.applied());
+        visible.update(touched, counts, self.applied());
     }
 
     /// Says whether all went well so far; a store that is not sound is closed with more care.
@@ -215,14 +222,16 @@ impl Disk {
         &self,
         written: Written,
         changes: &Changes,
-        live: &Live,
         counts: Counts,
     ) -> StoreResult<()> {
         let Written { batch, touched, bytes, .. } = written;
         let mut visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
-        let _changing = self.recent.change(changes.tasks().chain(touched.iter().copied()));
+        let changing = self.recent.change(changes.tasks().chain(touched.iter().map(|(id, _)| *id)));
         self.apply(batch, bytes)?;
-        visible.update(live, &touched, counts, self.applied());
+        let before = visible.update(touched, counts, self.applied());
+        // Freed once nobody waits for it.
+        drop((changing, visible));
+        drop(before);
         Ok(())
     }
 
@@ -312,12 +321,11 @@ mod tests {
         let record = machine::insert(&task, Timestamp::from_micros(1));
         let input = Kept::Inline(Bytes::new());
         let stored = Stored { record, input, result: None, generation: 0 };
-        let mut live = Live::default();
-        live.run(id, Some(Arc::new(Loaded { stored, spilled: None, apart: Apart::Nothing })));
+        let task = Arc::new(Loaded { stored, spilled: None, apart: Apart::Nothing });
         disk.apply(Batch::default(), 0).unwrap();
-        disk.show(&live, &[id], Counts::default());
+        disk.show(vec![(id, Some(task))], Counts::default());
         disk.apply(Batch::default(), 0).unwrap();
-        disk.show(&live, &[], Counts::default());
+        disk.show(Vec::new(), Counts::default());
         assert_eq!((disk.applied(), disk.glance(id).unwrap().seen), (2, 1));
     }
 }

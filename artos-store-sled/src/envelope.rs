@@ -118,3 +118,54 @@ pub(crate) fn corrupt(key: &[u8], found: &str) -> StoreError {
 fn checksum(key: &[u8], header: &[u8], content: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(key), header), content)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_is_what_the_page_of_the_crate_says() {
+        let value = seal(b"key", Sort::Chunk, b"123456789");
+        let checksum = crc32c::crc32c(b"key\xA7\x01\x03\0\0\0\x09123456789").to_be_bytes();
+        let expected = [&[0xA7, 1, 3, 0, 0, 0, 9][..], &checksum[..], &b"123456789"[..]].concat();
+        assert_eq!(value, expected);
+        assert_eq!(open(b"key", &value).unwrap(), (Sort::Chunk, &b"123456789"[..]));
+    }
+
+    #[test]
+    fn every_byte_that_is_another_and_another_key_are_found_out() {
+        let value = seal(b"key", Sort::Block, b"content");
+        for at in 0..value.len() {
+            let mut other = value.clone();
+            other[at] ^= 1;
+            open(b"key", &other).unwrap_err();
+        }
+        for len in 0..value.len() {
+            open(b"key", &value[..len]).unwrap_err();
+        }
+        open(b"kez", &value).unwrap_err();
+    }
+
+    #[test]
+    fn what_was_written_so_and_makes_no_sense_is_told_from_damage() {
+        let message = |header: [u8; 7]| {
+            let checksum = checksum(b"key", &header, b"content").to_be_bytes();
+            let value = [&header[..], &checksum[..], &b"content"[..]].concat();
+            open(b"key", &value).unwrap_err().to_string()
+        };
+        let found = message([MAGIC, VERSION, 2, 0, 0, 0, 8]);
+        assert!(found.contains("7 bytes, expected 8"), "{found}");
+        let found = message([MAGIC, 9, 2, 0, 0, 0, 7]);
+        assert!(found.contains("envelope version 9, expected 1"), "{found}");
+        let found = message([MAGIC, VERSION, 9, 0, 0, 0, 7]);
+        assert!(found.contains("unknown sort of value 9"), "{found}");
+    }
+
+    #[test]
+    fn a_value_of_another_sort_is_refused() {
+        let value = seal(b"key", Sort::Chunk, b"content");
+        assert_eq!(open_as(b"key", &value, Sort::Chunk).unwrap(), b"content");
+        open_as(b"key", &value, Sort::Block).unwrap_err();
+        open_as(b"key", &value, Sort::Head).unwrap_err();
+    }
+}

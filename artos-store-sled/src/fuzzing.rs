@@ -33,19 +33,20 @@ pub fn waiting(input: &'static [u8]) -> Vec<u8> {
     let task = NewTask::new(ID, "document.generate", "default", input);
     let record = machine::insert(&task, Timestamp::from_micros(1_000_000_000));
     let input = Kept::Inline(Bytes::from_static(input));
-    codec::encode(0, &Stored { record, input, result: None, generation: 0 }).split_off(1)
+    codec::encode(Vec::new(), 0, &Stored { record, input, result: None, generation: 0 })
+        .split_off(1)
 }
 
 /// Reads bytes as a task, with its lease, its checkpoint and where its payloads are.
 pub fn task(bytes: &[u8]) {
     let Ok(stored) = codec::decode(ID, bytes) else { return };
-    let written = codec::encode(0, &stored);
+    let written = codec::encode(Vec::new(), 0, &stored);
     let again = written.get(1..).map(|bytes| codec::decode(ID, bytes));
     if !matches!(again, Some(Ok(again)) if again == stored) {
         differs("the task");
     }
     let result = stored.result.as_ref().and_then(Kept::inline);
-    let changes = codec::encode_changing(&stored.record, result);
+    let changes = codec::encode_changing(Vec::new(), &stored.record, result);
     let mut changed = stored.record.clone();
     let result_again = codec::decode_changing(&mut changed, &changes);
     if result_again.as_ref().map(Option::as_ref) != Ok(result) || changed != stored.record {

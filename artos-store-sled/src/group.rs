@@ -32,9 +32,11 @@ pub(crate) struct Group<'a> {
     changes: &'a mut Changes,
     blocks: RefCell<BlockCache<'a>>,
     /// Running tasks that changed.
-    touched: Vec<TaskId>,
-    /// How many changes earlier operations made.
-    kept: usize,
+    touched: Vec<Touched>,
+    /// How many changes earlier operations made, and how many running tasks they changed.
+    kept: (usize, usize),
+    /// Room to write a row in.
+    room: Vec<u8>,
     /// The group is written even if nothing changes.
     written_anyway: bool,
     /// How to take back what the current operation did, in the order it was done.
@@ -51,13 +53,16 @@ enum Undo {
     Count(Option<TaskState>, Option<TaskState>),
 }
 
+/// A task that runs, or did, and what it is now.
+pub(crate) type Touched = (TaskId, Option<Arc<Loaded>>);
+
 /// What a group comes to.
 #[derive(Debug)]
 pub(crate) struct Written {
     /// What goes to the tree.
     pub(crate) batch: Batch,
-    /// Running tasks that changed.
-    pub(crate) touched: Vec<TaskId>,
+    /// Running tasks that changed, in the order in which they did.
+    pub(crate) touched: Vec<Touched>,
     /// About how many bytes that is, beside the blocks they are in.
     pub(crate) bytes: usize,
     /// What all values of the tree come to then.
@@ -79,7 +84,8 @@ impl<'a> Group<'a> {
             changes,
             blocks: RefCell::default(),
             touched: Vec::new(),
-            kept: 0,
+            kept: (0, 0),
+            room: Vec::new(),
             written_anyway: false,
             undo: Vec::new(),
         }
@@ -93,6 +99,16 @@ impl<'a> Group<'a> {
     /// Returns how many bytes the group has changed.
     pub(crate) const fn bytes(&self) -> usize {
         self.changes.bytes()
+    }
+
+    /// Lends room to write a row in.
+    pub(crate) fn take_room(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.room)
+    }
+
+    /// Takes the room back.
+    pub(crate) fn give_room(&mut self, room: Vec<u8>) {
+        self.room = room;
     }
 
     /// Sets the value of a key.
@@ -113,9 +129,9 @@ impl<'a> Group<'a> {
 
     /// Sets what a running task is; `None`: it does not run.
     pub(crate) fn run(&mut self, id: TaskId, task: Option<Arc<Loaded>>) {
-        let before = self.live.run(id, task);
+        let before = self.live.run(id, task.clone());
         self.undo.push(Undo::Run(id, before));
-        self.touched.push(id);
+        self.touched.push((id, task));
     }
 
     /// Counts a task in another state; `None` is outside the store.
@@ -131,13 +147,15 @@ impl<'a> Group<'a> {
 
     /// Keeps what the operation did.
     pub(crate) fn keep(&mut self) {
-        self.kept = self.changes.len();
+        self.kept = (self.changes.len(), self.touched.len());
         self.undo.clear();
     }
 
     /// Takes back what the operation did.
     pub(crate) fn take_back(&mut self) {
-        self.changes.truncate(self.kept);
+        let (changes, touched) = self.kept;
+        self.changes.truncate(changes);
+        self.touched.truncate(touched);
         for undo in std::mem::take(&mut self.undo).into_iter().rev() {
             match undo {
                 Undo::Place(place, here) => self.live.place(Some(place), !here),

@@ -49,9 +49,7 @@ impl News {
         for queue in self.queues {
             hub.publish(&Topic::Queue(queue));
         }
-        for task in self.tasks {
-            hub.publish(&Topic::Task(task));
-        }
+        hub.publish_tasks(&self.tasks);
         if self.cancellation {
             hub.publish(&Topic::Cancellation);
         }

@@ -67,8 +67,8 @@ impl Opening {
         let disk = Arc::new(disk);
         let live = Live::read(&disk, clock.now())?;
         is_suspect |= !check_counts(&disk, &live, &mut head, options)?;
-        let running: Vec<_> = live.all_running().keys().copied().collect();
-        disk.show(&live, &running, head.counts);
+        let running = live.all_running().iter().map(|(id, task)| (*id, Some(Arc::clone(task))));
+        disk.show(running.collect(), head.counts);
         head.store = mark.store();
         if is_suspect && let Some(sum) = Sum::of(disk.tree(), head.store) {
             // Where not all of it can be read, whoever checks the store has to find out.

@@ -61,15 +61,16 @@ pub(crate) fn write_task(group: &mut Group<'_>, task: &mut Loaded) -> StoreResul
     if let Some(chunks) = task.spilled.take() {
         drop_chunks(group, id, chunks);
     }
-    let content = codec::encode(RECORD, &task.stored);
+    let content = codec::encode(group.take_room(), RECORD, &task.stored);
     if content.len() <= ROW_VALUE_BYTES_MAX {
-        group.put(keys::task(id), content);
+        group.put(keys::task(id), content.as_slice());
+        group.give_room(content);
         return Ok(());
     }
     // The record has to know the number that its own chunks get.
     let mut generation = task.stored.generation;
     task.stored.generation = next(generation)?;
-    let content = codec::encode(RECORD, &task.stored);
+    let content = codec::encode(content, RECORD, &task.stored);
     let record = content.get(1..).unwrap_or_default();
     let chunks = write_chunks(group, id, record, &mut generation)?;
     let mut place = Writer::default();
@@ -99,8 +100,8 @@ pub(crate) fn write_change(
     let before = task.apart;
     let is_result_apart = has_result || before == Apart::RecordAndResult;
     let result = result.as_ref().and_then(Kept::inline).filter(|_| is_result_apart);
-    let changes =
-        (record.state == TaskState::Running).then(|| codec::encode_changing(record, result));
+    let runs = record.state == TaskState::Running;
+    let changes = runs.then(|| codec::encode_changing(group.take_room(), record, result));
     let changes = changes.filter(|changes| changes.len() <= ROW_VALUE_BYTES_MAX);
     let apart = match (&changes, result) {
         (None, _) => Apart::Nothing,
@@ -112,7 +113,10 @@ pub(crate) fn write_change(
         write_task(group, task)?;
     }
     match changes {
-        Some(changes) => group.put(key, changes),
+        Some(changes) => {
+            group.put(key, changes.as_slice());
+            group.give_room(changes);
+        }
         None if before != Apart::Nothing => group.remove(key),
         None => {}
     }

@@ -79,12 +79,13 @@ impl Syncer {
     /// Makes a group durable and answers its operations.
     fn finish(&mut self, group: Applied) {
         let Applied { sequence, count, news, answers } = group;
-        if self.sync(sequence, count).is_ok() {
-            news.publish(&self.hub);
-        }
+        let is_durable = self.sync(sequence, count).is_ok();
         for answer in answers {
             answer(self.disk.poison().check());
             reach(Point::Answered);
+        }
+        if is_durable {
+            news.publish(&self.hub);
         }
         if self.mark.unsynced_since().is_some_and(|since| since.elapsed() >= MARK_SYNC_EVERY) {
             // If it fails, the store has stopped, and the next group finds out.

@@ -106,7 +106,7 @@ impl RouterBuilder {
         let mut guarded = Router::new();
         for (endpoint, routes) in endpoints {
             let endpoint = Arc::new(endpoint);
-            let mount = Mount { app: Arc::clone(&app), endpoint, looks: Arc::default() };
+            let mount = Mount::new(&app, endpoint);
             guarded = guarded.merge(with_both_spellings(routes, mount.clone()));
             let downloads = mount.endpoint.downloads.iter().map(|download| {
                 let path = format!("{}/{{document_id}}/{}", mount.endpoint.base, download.name);
@@ -120,7 +120,7 @@ impl RouterBuilder {
         }
         // A layer on routes, not around the router: what is not there is not found, whoever asks.
         let limiter = self.limits.as_ref().map(|limits| Arc::new(Limiter::new(limits)));
-        let guard = Guard { auth: self.auth, limiter: limiter.clone() };
+        let guard = Arc::new(Guard { auth: self.auth, limiter: limiter.clone() });
         let guarded = match limiter.filter(|_| guarded.has_routes()) {
             Some(limiter) => {
                 guarded.route_layer(middleware::from_fn_with_state(limiter, limits::enforce))

@@ -39,6 +39,9 @@ use crate::{
 pub(crate) use health::Probe;
 pub(crate) use looks::Looks;
 
+/// Most headers that an answer of ours has, or about that.
+const HEADERS: usize = 10;
+
 /// The routes of a resource, below its base path, with their documentation.
 pub(crate) fn of_resource() -> [UtoipaMethodRouter<Mount>; 8] {
     [
@@ -71,7 +74,10 @@ pub(crate) fn of_download(mount: Mount, serve: ServeBytes) -> MethodRouter {
 }
 
 fn ok_json(body: &impl Serialize) -> Response {
-    Json(body).into_response()
+    let mut response = Json(body).into_response();
+    // With those that are still to come, so that they are moved once.
+    response.headers_mut().reserve(HEADERS);
+    response
 }
 
 fn json_bytes(body: impl Into<Body>) -> Response {

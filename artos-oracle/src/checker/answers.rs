@@ -51,8 +51,8 @@ impl Checker {
                     self.refused(*task, *epoch, at, "a heartbeat");
                 } else {
                     self.accepted(*task, *epoch, asked, "a heartbeat");
-                    if self.knows_times(asked) {
-                        self.extended(*task, *epoch, (at, at.saturating_add(lease_for)));
+                    if self.rules.exact_clock {
+                        self.extended(*task, *epoch, asked, (at, at.saturating_add(lease_for)));
                     }
                 }
             }

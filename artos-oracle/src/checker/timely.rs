@@ -12,7 +12,11 @@ impl Checker {
     }
 
     pub(super) fn times_of(&self, asked: u64, until: u64) -> Times {
-        if self.knows_times(asked) { Times::given(until) } else { Times::default() }
+        match (self.rules.exact_clock, self.knows_times(asked)) {
+            (true, true) => Times::given(until),
+            (true, false) => Times::at_most(until),
+            (false, _) => Times::default(),
+        }
     }
 
     /// Notes what a question does to the times of a lease; returns whether it comes in time.
@@ -64,13 +68,17 @@ impl Checker {
         problems
     }
 
-    pub(super) fn extended(&mut self, id: TaskId, epoch: u64, (at, until): (u64, u64)) {
+    /// Checks that a lease that was extended had not lapsed.
+    pub(super) fn extended(&mut self, id: TaskId, epoch: u64, asked: u64, (at, until): (u64, u64)) {
+        let knows_times = self.knows_times(asked);
         let history = self.tasks.get_mut(&id);
         let Some(lease) = history.and_then(|history| history.leases.get_mut(&epoch)) else {
             return;
         };
         let lapsed = lease.times.lapsed(at);
-        lease.times.extended(until);
+        if knows_times {
+            lease.times.extended(until);
+        }
         if lapsed {
             let message = format!("a heartbeat of task {id} revived epoch {epoch}, which lapsed");
             self.find(Invariant::Fenced, message);

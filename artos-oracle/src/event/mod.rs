@@ -165,7 +165,7 @@ pub struct Submitted {
     pub id: TaskId,
     /// Its kind.
     pub kind: String,
-    /// Kind, queue, priority, tenant, labels and the like, in one digest.
+    /// Kind, queue, priority, tenant, labels, lifetime and the like, in one digest.
     #[serde(with = "text")]
     pub options: Digest,
     /// Tenant and idempotency key, in one text.

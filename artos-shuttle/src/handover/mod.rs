@@ -102,7 +102,6 @@ macro_rules! scenarios {
                         &self,
                         written: Written,
                         _: &Changes,
-                        _: &Live,
                         _: Counts,
                     ) -> StoreResult<()> {
                         self.poison.check()?;

@@ -3,7 +3,10 @@
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -44,6 +47,10 @@ pub(crate) struct Entry {
     pub(crate) input: Bytes,
     pub(crate) checkpoint: Option<Bytes>,
     pub(crate) output: Option<Bytes>,
+    /// The record as it was when it was first read.
+    first_read: OnceLock<TaskRecord>,
+    /// How often it was read.
+    reads: Arc<AtomicU64>,
 }
 
 impl BuggyStore {
@@ -91,11 +98,17 @@ impl BuggyStore {
                 same_input: entry.input == task.input,
             };
         }
+        let mut record = machine::insert(task, now);
+        if self.has(Bug::InsertForgetsDeadline) {
+            record.expires_at = None;
+        }
         let entry = Entry {
-            record: machine::insert(task, now),
+            record,
             input: task.input.clone(),
             checkpoint: task.checkpoint.as_ref().map(|(_, payload)| payload.clone()),
             output: None,
+            first_read: OnceLock::new(),
+            reads: Arc::default(),
         };
         tasks.entries.insert(task.id, entry);
         self.note(tasks, task.id);
@@ -165,8 +178,13 @@ impl BuggyStore {
             Ok(machine::Applied::Before) if self.has(Bug::RepetitionIsStale) => Settled::Stale,
             Ok(machine::Applied::Before) => Settled::Applied(entry.record.state),
             Err(_) => {
+                let settled = if self.has(Bug::RefusalIsHidden) {
+                    Settled::Applied(entry.record.state)
+                } else {
+                    Settled::Stale
+                };
                 entry.record = before;
-                return (Settled::Stale, self.has(Bug::StaleInsertsFollowUps));
+                return (settled, self.has(Bug::StaleInsertsFollowUps));
             }
             Ok(machine::Applied::Now) => {
                 self.keep_payload(entry, &before, &outcome);
@@ -298,6 +316,7 @@ impl BuggyStore {
         match machine::heartbeat(record, lease, lease_for, beat.progress.as_ref(), seen) {
             Ok(true) => Pulse::CancelRequested,
             Ok(false) => Pulse::Alive,
+            Err(_) if self.has(Bug::LossIsHidden) => Pulse::Alive,
             Err(_) => Pulse::Lost,
         }
     }
@@ -351,14 +370,28 @@ impl TaskStore for BuggyStore {
     }
 
     async fn get(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
-        Ok(self.lock().entries.get(&id).map(|entry| {
+        let tasks = self.lock();
+        Ok(tasks.entries.get(&id).map(|entry| {
             let payload = match part {
                 Part::Record => None,
                 Part::Input => Some(entry.input.clone()),
                 Part::Checkpoint => entry.checkpoint.clone(),
+                Part::Output if self.has(Bug::OutputIsOfAnother) => {
+                    let outputs = tasks.entries.values().filter_map(|other| other.output.clone());
+                    entry.output.as_ref().and_then(|_| outputs.last())
+                }
                 Part::Output => entry.output.clone(),
             };
-            Found { record: entry.record.clone(), payload }
+            let mut record = entry.record.clone();
+            let reads = entry.reads.fetch_add(1, Ordering::Relaxed);
+            let first = entry.first_read.get_or_init(|| record.clone());
+            if self.has(Bug::GetGoesBack) && reads % 2 == 1 {
+                record = first.clone();
+            }
+            if self.has(Bug::EndIsHidden) && record.is_terminal() {
+                record.state = TaskState::Running;
+            }
+            Found { record, payload }
         }))
     }
 
@@ -374,12 +407,16 @@ impl TaskStore for BuggyStore {
         if let Some(Cursor { after }) = query.cursor {
             matching.retain(|record| match query.order {
                 ListOrder::NewestFirst => record.id < after,
+                ListOrder::OldestFirst if self.has(Bug::ListRepeats) => record.id >= after,
                 ListOrder::OldestFirst => record.id > after,
             });
         }
         let more = matching.len() > query.limit;
         matching.truncate(query.limit);
         let last = matching.last().map(|record| Cursor { after: record.id });
+        if more && self.has(Bug::ListSkips) {
+            matching.pop();
+        }
         let next = if more { last.or(query.cursor) } else { None };
         let counts = query.counts.then_some(counts);
         Ok(Page { tasks: matching.into_iter().cloned().collect(), next, counts })

@@ -18,6 +18,12 @@ impl Writer {
         Self { bytes: Vec::with_capacity(capacity) }
     }
 
+    /// Writes where other bytes were, which are gone.
+    pub(crate) fn reusing(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        Self { bytes }
+    }
+
     pub(crate) fn finish(self) -> Vec<u8> {
         self.bytes
     }
@@ -139,5 +145,68 @@ impl<'a> Reader<'a> {
     /// Makes sure that nothing is left.
     pub(crate) const fn end(&self) -> Result<(), Malformed> {
         if self.is_at_end() { Ok(()) } else { Err(Malformed("it goes on after its end")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        let mut writer = Writer::default();
+        write(&mut writer);
+        writer.finish()
+    }
+
+    #[test]
+    fn numbers_stand_with_their_highest_byte_first() {
+        let id = Uuid::from_u128(0x0102);
+        let bytes = written(|w| {
+            w.u8(1);
+            w.u16(0x0102);
+            w.u32(0x0102_0304);
+            w.u64(0x0102_0304_0506_0708);
+            w.u128(0x0102);
+            w.time(Timestamp::from_micros(0x0102));
+            w.uuid(&id);
+        });
+        let (time, long) = ([&[0; 6][..], &[1, 2]].concat(), [&[0; 14][..], &[1, 2]].concat());
+        let start = [1, 1, 2, 1, 2, 3, 4, 1, 2, 3, 4, 5, 6, 7, 8];
+        assert_eq!(bytes, [&start[..], &long, &time, &long].concat());
+        let mut reader = Reader::new(&bytes);
+        assert_eq!((reader.u8(), reader.u16(), reader.u32()), (Ok(1), Ok(0x0102), Ok(0x0102_0304)));
+        assert_eq!((reader.u64(), reader.u128()), (Ok(0x0102_0304_0506_0708), Ok(0x0102)));
+        assert_eq!((reader.time(), reader.uuid()), (Ok(Timestamp::from_micros(0x0102)), Ok(id)));
+        assert!(reader.is_at_end());
+        assert_eq!(reader.end(), Ok(()));
+        assert_eq!(reader.u8(), Err(Malformed("it ends too early")));
+    }
+
+    #[test]
+    fn a_length_takes_one_byte_up_to_254() {
+        for (len, front) in [(0, 1), (254, 1), (255, 5), (300, 5)] {
+            let text = "a".repeat(len);
+            let bytes = written(|w| w.text(&text));
+            assert_eq!(bytes.len(), front + len, "{len}");
+            let mut reader = Reader::new(&bytes);
+            assert_eq!(reader.text(), Ok(text.as_str()));
+            assert_eq!(reader.end(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn what_is_left_over_what_is_missing_and_what_is_no_text_are_told() {
+        assert!(Reader::new(&[1]).end().is_err());
+        assert!(!Reader::new(&[1]).is_at_end());
+        assert!(Reader::new(&[3, b'a', b'b']).slice().is_err());
+        assert!(Reader::new(&[1, 0xFF]).text().is_err());
+        assert!(Reader::new(&[1, b'a']).name().is_ok());
+    }
+
+    #[test]
+    fn room_that_is_used_again_holds_nothing_of_before() {
+        let mut writer = Writer::reusing(vec![9; 40]);
+        writer.u8(1);
+        assert_eq!(writer.finish(), [1]);
     }
 }

@@ -38,10 +38,10 @@ pub(crate) enum Kept {
     },
 }
 
-/// Writes a task behind a byte that says so.
-pub(crate) fn encode(tag: u8, stored: &Stored) -> Vec<u8> {
+/// Writes a task behind a byte that says so, where other bytes were.
+pub(crate) fn encode(room: Vec<u8>, tag: u8, stored: &Stored) -> Vec<u8> {
     let Stored { record, input, result, generation } = stored;
-    let mut w = Writer::with_capacity(512);
+    let mut w = Writer::reusing(room);
     w.u8(tag);
     write_changing(&mut w, record);
     w.u16(Lasting::of(stored));
@@ -76,9 +76,14 @@ pub(crate) fn encode(tag: u8, stored: &Stored) -> Vec<u8> {
     w.finish()
 }
 
-/// Writes what changes about a task while it runs, and its result, if that is not in its row.
-pub(crate) fn encode_changing(record: &TaskRecord, result: Option<&Bytes>) -> Vec<u8> {
-    let mut w = Writer::with_capacity(160 + result.map_or(0, Bytes::len));
+/// Writes what changes about a task while it runs, and its result, if that is not in its row, where
+/// other bytes were.
+pub(crate) fn encode_changing(
+    room: Vec<u8>,
+    record: &TaskRecord,
+    result: Option<&Bytes>,
+) -> Vec<u8> {
+    let mut w = Writer::reusing(room);
     write_changing(&mut w, record);
     if let Some(result) = result {
         w.slice(result);

@@ -167,20 +167,20 @@ prop_compose! {
 proptest! {
     #[test]
     fn a_record_comes_back_as_it_was(stored in stored()) {
-        let bytes = encode(0, &stored);
+        let bytes = encode(Vec::new(), 0, &stored);
         prop_assert_eq!(decode(stored.record.id, &bytes[1..]), Ok(stored));
     }
 
     #[test]
     fn a_record_that_is_cut_short_is_malformed(stored in stored(), at in any::<Index>()) {
-        let bytes = encode(0, &stored);
+        let bytes = encode(Vec::new(), 0, &stored);
         let cut = bytes.get(..at.index(bytes.len())).unwrap();
         prop_assert!(decode(stored.record.id, cut).is_err());
     }
 
     #[test]
     fn a_record_that_goes_on_is_malformed(stored in stored(), more in any::<u8>()) {
-        let mut bytes = encode(0, &stored);
+        let mut bytes = encode(Vec::new(), 0, &stored);
         bytes.push(more);
         prop_assert!(decode(stored.record.id, &bytes[1..]).is_err());
     }
@@ -190,7 +190,7 @@ proptest! {
         stored in stored(),
         result in option::of(any::<Vec<u8>>().prop_map(Bytes::from)),
     ) {
-        let bytes = encode_changing(&stored.record, result.as_ref());
+        let bytes = encode_changing(Vec::new(), &stored.record, result.as_ref());
         let mut record = TaskRecord { attempt: 7, ..stored.record.clone() };
         prop_assert_eq!(decode_changing(&mut record, &bytes), Ok(result));
         prop_assert_eq!(record, stored.record);
@@ -203,8 +203,8 @@ proptest! {
         at in any::<Index>(),
         more in any::<u8>(),
     ) {
-        let whole = encode_changing(&record, Some(&result));
-        let without = encode_changing(&record, None).len();
+        let whole = encode_changing(Vec::new(), &record, Some(&result));
+        let without = encode_changing(Vec::new(), &record, None).len();
         let mut long = whole.clone();
         long.push(more);
         let cut = at.index(whole.len());

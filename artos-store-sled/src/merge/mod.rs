@@ -79,7 +79,7 @@ fn merge_block(
         };
         rest.next_if(|(key, _)| here(key))
     };
-    let mut merged = Merged::default();
+    let mut merged = Merged::with_room();
     let mut changed = change();
     if let Some((block, value)) = found {
         let mut rows = Rows::open(block, value)?;
@@ -114,7 +114,6 @@ fn merge_block(
 }
 
 /// The rows of a block and their changes, in order.
-#[derive(Default)]
 struct Merged<'a> {
     /// The keys, one behind the other.
     keys: Vec<u8>,
@@ -131,6 +130,11 @@ struct MergedRow<'a> {
 }
 
 impl<'a> Merged<'a> {
+    /// Begins with room for as many rows as most blocks have.
+    fn with_room() -> Self {
+        Self { keys: Vec::with_capacity(1_024), rows: Vec::with_capacity(64), bytes: 0 }
+    }
+
     /// Adds a row; without a value it is gone.
     fn push(&mut self, key: &[u8], value: Option<&'a [u8]>) {
         let Some(value) = value else { return };

@@ -53,6 +53,20 @@ fn i3_a_settlement_after_the_lease_lapsed_is_caught_unless_it_is_repeated() {
 }
 
 #[test]
+fn a_clock_that_was_set_forward_makes_no_lease_last_longer() {
+    let mut story = Story::timed();
+    story.submit(1).claim(1, 1, 1).checker.clock_moved();
+    story.pass(LEASE / 2);
+    beat(&mut story, 1, true).pass(LEASE / 2);
+    beat(&mut story, 1, true).is_fine();
+    story.pass(LEASE).complete(1, 1, "output").breaks(Invariant::Fenced);
+    let mut story = Story::timed();
+    story.submit(1).claim(1, 1, 1).checker.clock_moved();
+    story.pass(LEASE);
+    beat(&mut story, 1, true).breaks(Invariant::Fenced);
+}
+
+#[test]
 fn i3_a_rescue_of_a_live_lease_is_caught() {
     let mut story = Story::timed();
     story.submit(1).claim(1, 1, 1).pass(LEASE);
