@@ -6,15 +6,17 @@
 //! to a task is decided by [`artos_core::machine`], the code that the stores run, and nothing
 //! else.
 //!
-//! A [`Flaw`] breaks one of its rules, to see that the model notices.
+//! A [`Flaw`] breaks some of the [rules](Rule), to see that the model notices.
 
+mod action;
 mod flaw;
 mod protocol;
 mod row;
 mod rules;
 mod world;
 
+pub use action::{Action, Held, Message, Write};
 pub use flaw::Flaw;
 pub use protocol::{Bounds, Protocol, representative};
-pub use rules::RULES;
-pub use world::{Action, Message, World, Write};
+pub use rules::Rule;
+pub use world::World;

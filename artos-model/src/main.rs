@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use artos_model::{Bounds, Protocol, RULES, representative};
+use artos_model::{Bounds, Protocol, Rule, representative};
 use clap::Parser;
 use stateright::{Checker as _, Model as _};
 
@@ -68,7 +68,7 @@ fn main() -> anyhow::Result<ExitCode> {
     for property in checker.model().properties() {
         let name = property.name;
         let found = checker.discovery(name);
-        let is_rule = RULES.contains(&name);
+        let is_rule = Rule::ALL.iter().any(|rule| rule.words() == name);
         let good = found.is_some() != is_rule;
         println!("{}  {name}", if good { "ok    " } else { "FAILED" });
         if let (Some(path), true) = (found, is_rule) {

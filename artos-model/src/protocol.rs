@@ -1,15 +1,16 @@
 //! The protocol: what may happen in each world, and what must be true in all of them.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 
 use artos_core::model::{OutcomeKind, TaskState};
 use stateright::{Model, Property};
 
 use crate::{
+    action::{Action, Message, Write},
     flaw::Flaw,
     row::Row,
-    rules::{self, Broken, RULES},
-    world::{Action, Hand, Message, World, Write},
+    rules::{self, Rule},
+    world::{Hand, World},
 };
 
 /// How large the model is.
@@ -27,7 +28,7 @@ pub struct Bounds {
     pub interrupts: u8,
     /// How many writes may be under way at once.
     pub wire: u8,
-    /// The rule that is broken, if one is.
+    /// The mistake that is made, if one is.
     pub flaw: Option<Flaw>,
 }
 
@@ -38,7 +39,7 @@ impl Bounds {
         Self { workers, tasks, stages: 2, attempts: 2, interrupts: 1, wire: 1, flaw: None }
     }
 
-    /// Breaks a rule.
+    /// Makes a mistake.
     #[must_use]
     pub const fn with(self, flaw: Flaw) -> Self {
         Self { flaw: Some(flaw), ..self }
@@ -84,15 +85,18 @@ impl Protocol {
             &[success, Write::Retry]
         };
         writes.extend(choices);
-        if hand.interrupts < bounds.interrupts && hand.attempt <= bounds.attempts {
-            writes.push(Write::Interrupt);
+        if hand.attempt <= bounds.attempts {
+            writes.push(Write::Snooze);
+            if hand.interrupts < bounds.interrupts {
+                writes.push(Write::Interrupt);
+            }
         }
         if hand.told {
             writes.push(Write::Cancel);
         }
         // An outcome that was not answered is repeated, and no other is sent in its place.
         writes.retain(|write| match (hand.sent, write.outcome()) {
-            (Some(sent), Some((kind, _))) => sent == kind,
+            (Some(sent), Some(_)) => sent == *write,
             _ => true,
         });
         writes
@@ -101,8 +105,9 @@ impl Protocol {
     /// Every write there is: somebody may have sent it under a lease that is over.
     fn late_writes(&self) -> impl Iterator<Item = Write> + use<> {
         let advances = (0..self.bounds.stages).map(|from| Write::Advance { from });
-        let others = [Write::Complete, Write::Retry, Write::Fail, Write::Cancel, Write::Interrupt];
-        advances.chain(others).chain([Write::Beat])
+        let ends = [Write::Complete, Write::Fail, Write::Cancel];
+        let waits = [Write::Retry, Write::Snooze, Write::Interrupt];
+        advances.chain(ends).chain(waits).chain([Write::Beat])
     }
 
     fn of_workers(&self, world: &World, actions: &mut Vec<Action>) {
@@ -118,7 +123,7 @@ impl Protocol {
                     continue;
                 }
                 for write in self.writes(hand) {
-                    let message = Message { task, epoch: hand.epoch, write };
+                    let message = Message { task, held: hand.held, write };
                     if !world.wire.contains(&message) {
                         actions.push(Action::Send { worker, message });
                     }
@@ -134,9 +139,9 @@ impl Protocol {
         // A task whose attempts are used up is claimed once more, to fail; that may go wrong as
         // often as one likes without anything new.
         let worth_it = row.attempt <= self.bounds.attempts;
+        let due = row.state == TaskState::Pending && row.wait == 0;
         let taken = row.state == TaskState::Running;
-        (row.state == TaskState::Pending && row.wait == 0 && worth_it)
-            || taken && self.bounds.flaw == Some(Flaw::ClaimTakesRunning)
+        worth_it && (due || taken && self.bounds.flaw == Some(Flaw::ClaimTakesRunning))
     }
 }
 
@@ -149,7 +154,7 @@ impl Model for Protocol {
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        if world.broken.is_some() {
+        if world.broken.is_some() || !rules::one_worker_at_a_time(world) {
             return;
         }
         self.of_workers(world, actions);
@@ -160,11 +165,12 @@ impl Model for Protocol {
             actions.push(Action::Lose { message });
         }
         for (task, found) in (0_u8..).zip(&world.tasks) {
-            actions.extend(self.late_writes().map(|write| Action::ArriveLate { task, write }));
+            let late = self.late_writes().filter(|write| found.minds(*write, &self.bounds));
+            actions.extend(late.map(|write| Action::ArriveLate { task, write }));
             if !found.row.cancel_requested {
                 actions.push(Action::Cancel { task });
             }
-            if found.row.lease.is_some_and(|(_, left)| left == 0) {
+            if found.row.lease.is_some_and(|left| left == 0) {
                 actions.push(Action::Rescue { task });
             }
         }
@@ -178,17 +184,19 @@ impl Model for Protocol {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let [fence, end, checkpoint, attempts, wish, answer, lease, one, ends] = RULES;
         vec![
-            Property::always(fence, |_, world| rules::kept(world, Broken::Fence)),
-            Property::always(end, |_, world| rules::kept(world, Broken::End)),
-            Property::always(checkpoint, |_, world| rules::kept(world, Broken::Checkpoint)),
-            Property::always(attempts, |_, world| rules::kept(world, Broken::Attempts)),
-            Property::always(wish, |_, world| rules::kept(world, Broken::Wish)),
-            Property::always(answer, |_, world| rules::kept(world, Broken::Answer)),
-            Property::always(lease, |_, world| rules::kept(world, Broken::Lease)),
-            Property::always(one, |_, world| rules::one_worker_at_a_time(world)),
-            Property::always(ends, rules::ends_when_left_alone),
+            Property::always(Rule::Fence.words(), |_, world| rules::kept(world, Rule::Fence)),
+            Property::always(Rule::End.words(), |_, world| rules::kept(world, Rule::End)),
+            Property::always(Rule::Checkpoint.words(), |_, world| {
+                rules::kept(world, Rule::Checkpoint)
+            }),
+            Property::always(Rule::Attempts.words(), |_, world| rules::kept(world, Rule::Attempts)),
+            Property::always(Rule::Charge.words(), |_, world| rules::kept(world, Rule::Charge)),
+            Property::always(Rule::Wish.words(), |_, world| rules::kept(world, Rule::Wish)),
+            Property::always(Rule::Answer.words(), |_, world| rules::kept(world, Rule::Answer)),
+            Property::always(Rule::Lease.words(), |_, world| rules::kept(world, Rule::Lease)),
+            Property::always(Rule::One.words(), |_, world| rules::one_worker_at_a_time(world)),
+            Property::always(Rule::Ends.words(), rules::ends_when_left_alone),
             Property::sometimes("all tasks complete", |_, world| all(world, TaskState::Completed)),
             Property::sometimes("all tasks fail", |_, world| all(world, TaskState::Failed)),
             Property::sometimes("all tasks are cancelled", |_, world| {
@@ -205,22 +213,20 @@ fn all(world: &World, state: TaskState) -> bool {
 /// Returns the one world that stands for all in which workers and tasks only change places.
 #[must_use]
 pub fn representative(world: &World) -> World {
-    let hash = |world: &World| BuildHasherDefault::<DefaultHasher>::default().hash_one(world);
-    let mut best: Option<(u64, World)> = None;
-    for workers in orders(world.workers.len()) {
-        for tasks in orders(world.tasks.len()) {
-            let other = world.permuted(&workers, &tasks);
-            let found = hash(&other);
-            if best.as_ref().is_none_or(|(least, _)| found < *least) {
-                best = Some((found, other));
-            }
-        }
-    }
-    best.map_or_else(|| world.clone(), |(_, world)| world)
+    let tasks: Vec<u64> = world.tasks.iter().map(hash).collect();
+    // Only tasks that are alike leave a choice.
+    let orders = orders(tasks.len()).into_iter();
+    let orders = orders.filter(|order| order.is_sorted_by_key(|old| tasks.get(*old)));
+    let worlds = orders.map(|order| world.permuted(&order));
+    worlds.min_by(|one, other| hash(one).cmp(&hash(other))).unwrap_or_else(|| world.clone())
+}
+
+fn hash(value: impl Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
 }
 
 /// Returns all orders of so many things.
-fn orders(count: usize) -> Vec<Vec<u8>> {
+fn orders(count: usize) -> Vec<Vec<usize>> {
     let Some(last) = count.checked_sub(1) else {
         return vec![Vec::new()];
     };
@@ -228,7 +234,7 @@ fn orders(count: usize) -> Vec<Vec<u8>> {
     for shorter in orders(last) {
         for place in 0..=last {
             let mut order = shorter.clone();
-            order.insert(place, u8::try_from(last).unwrap_or(u8::MAX));
+            order.insert(place, last);
             all.push(order);
         }
     }

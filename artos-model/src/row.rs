@@ -20,7 +20,7 @@ use crate::flaw::Flaw;
 
 /// How many ticks a lease lasts: two, so that a heartbeat is worth something.
 pub(crate) const LEASE: u8 = 2;
-/// How many ticks a task waits after a failed attempt.
+/// How many ticks a task waits after a failed attempt or a snooze.
 pub(crate) const BACKOFF: u8 = 1;
 
 const TICK: Duration = Duration::from_secs(1);
@@ -39,8 +39,8 @@ pub(crate) struct Row {
     pub(crate) epoch: u8,
     /// Ticks until it may be claimed.
     pub(crate) wait: u8,
-    /// Who has it, and the ticks until that ends.
-    pub(crate) lease: Option<(u8, u8)>,
+    /// Ticks until its lease ends; whose that is, the epoch says.
+    pub(crate) lease: Option<u8>,
     pub(crate) settled_by: Option<OutcomeKind>,
     pub(crate) cancel_requested: bool,
 }
@@ -51,10 +51,6 @@ fn ticks(count: u8) -> Duration {
 
 fn ticks_until(time: Timestamp) -> u8 {
     u8::try_from(time.since(NOW).as_secs()).unwrap_or(u8::MAX)
-}
-
-fn worker_id(worker: u8) -> WorkerId {
-    WorkerId::from_uuid(Uuid::from_u128(u128::from(worker)))
 }
 
 fn small<N: TryInto<u8>>(number: N) -> u8 {
@@ -76,6 +72,11 @@ impl Row {
         TaskId::from_uuid(Uuid::from_u128(1))
     }
 
+    /// The name of whoever has it: the machine never asks for it.
+    fn worker() -> WorkerId {
+        WorkerId::from_uuid(Uuid::from_u128(1))
+    }
+
     pub(crate) fn inserted() -> Self {
         let task = NewTask::new(Self::id(), "kind", "queue", "");
         Self::of(&machine::insert(&task, NOW))
@@ -91,9 +92,7 @@ impl Row {
             interrupts: small(record.interrupts),
             epoch: small(record.epoch.0),
             wait: if record.state == TaskState::Pending { ticks_until(record.run_at) } else { 0 },
-            lease: record.lease.map(|holder| {
-                (small(holder.worker.as_uuid().as_u128()), ticks_until(holder.expires_at))
-            }),
+            lease: record.lease.map(|holder| ticks_until(holder.expires_at)),
             settled_by: record.settled_by,
             cancel_requested: record.cancel_requested,
         }
@@ -115,14 +114,14 @@ impl Row {
             stage: (self.stage > 0).then(|| stage_name(self.stage)),
             stage_entered_at: NOW,
             attempt: u32::from(self.attempt),
+            // How often is for workers to count; the machine never asks for it.
             snoozes: 0,
             interrupts: u32::from(self.interrupts),
             run_at: NOW + ticks(self.wait),
             epoch: Epoch(u64::from(self.epoch)),
-            lease: self.lease.map(|(worker, left)| LeaseHolder {
-                worker: worker_id(worker),
-                expires_at: NOW + ticks(left),
-            }),
+            lease: self
+                .lease
+                .map(|left| LeaseHolder { worker: Self::worker(), expires_at: NOW + ticks(left) }),
             settled_by: self.settled_by,
             cancel_requested: self.cancel_requested,
             progress: None,
@@ -144,7 +143,7 @@ impl Row {
 
     pub(crate) fn tick(&mut self) {
         self.wait = self.wait.saturating_sub(1);
-        if let Some((_, left)) = &mut self.lease {
+        if let Some(left) = &mut self.lease {
             *left = left.saturating_sub(1);
         }
     }
@@ -152,29 +151,44 @@ impl Row {
     pub(crate) fn is_live(&self, epoch: u8) -> bool {
         self.state == TaskState::Running
             && self.epoch == epoch
-            && self.lease.is_some_and(|(_, left)| left > 0)
+            && self.lease.is_some_and(|left| left > 0)
     }
 
-    pub(crate) fn claim(&mut self, worker: u8, flaw: Option<Flaw>) -> bool {
+    pub(crate) fn claim(&mut self, flaw: Option<Flaw>) -> bool {
+        let before = *self;
         if flaw == Some(Flaw::ClaimTakesRunning) && self.state == TaskState::Running {
             self.state = TaskState::Pending;
         }
-        let before = self.attempt;
         let claim = |record: &mut TaskRecord| {
-            machine::claim(record, worker_id(worker), ticks(LEASE), NOW).is_ok()
+            machine::claim(record, Self::worker(), ticks(LEASE), NOW).is_ok()
         };
         let claimed = self.step(claim);
-        if claimed && flaw == Some(Flaw::ClaimChargesNothing) {
-            self.attempt = before.max(1);
+        match flaw {
+            _ if !claimed => {}
+            Some(Flaw::ClaimKeepsEpoch) => self.epoch = before.epoch,
+            Some(Flaw::ClaimChargesNothing) => self.attempt = before.attempt.max(1),
+            _ => {}
         }
         claimed
     }
 
     /// Extends a lease; the answer says whether a cancel is wanted, or nothing if it is lost.
     pub(crate) fn beat(&mut self, epoch: u8, flaw: Option<Flaw>) -> Option<bool> {
+        let before = *self;
         let lease = self.shown(epoch, flaw == Some(Flaw::BeatIgnoresEpoch));
-        self.revive(flaw == Some(Flaw::BeatIgnoresLapse));
-        self.step(|record| machine::heartbeat(record, lease, ticks(LEASE), None, NOW).ok())
+        if flaw == Some(Flaw::BeatIgnoresLapse) {
+            self.revive();
+        }
+        let beat = |record: &mut TaskRecord| {
+            machine::heartbeat(record, lease, ticks(LEASE), None, NOW).ok()
+        };
+        let bent = *self != before;
+        let answer = self.step(beat);
+        if bent && answer.is_none() {
+            // A flaw that was of no use leaves no trace.
+            *self = before;
+        }
+        answer
     }
 
     pub(crate) fn settle(
@@ -184,15 +198,47 @@ impl Row {
         from: u8,
         flaw: Option<Flaw>,
     ) -> Option<Applied> {
+        let before = *self;
         let lease = self.shown(epoch, flaw == Some(Flaw::SettleIgnoresEpoch));
-        self.revive(flaw == Some(Flaw::SettleIgnoresLapse));
-        if flaw == Some(Flaw::RepetitionIsRefused) {
-            self.settled_by = None;
+        if let Some(flaw) = flaw {
+            self.bend(kind, from, flaw);
         }
-        if flaw == Some(Flaw::RetryForgetsWish) && kind == OutcomeKind::Retry {
-            self.cancel_requested = false;
+        let bent = *self != before;
+        let settle = |record: &mut TaskRecord| {
+            machine::settle(record, lease, &outcome(kind, from), NOW).ok()
+        };
+        let applied = self.step(settle);
+        if applied != Some(Applied::Now) {
+            if bent {
+                // A flaw that was of no use leaves no trace.
+                *self = before;
+            }
+            return applied;
         }
-        self.step(|record| machine::settle(record, lease, &outcome(kind, from), NOW).ok())
+        let charges = match flaw {
+            Some(Flaw::SnoozeCharges) => kind == OutcomeKind::Snooze,
+            Some(Flaw::InterruptCharges) => kind == OutcomeKind::Interrupt,
+            _ => false,
+        };
+        if charges {
+            self.attempt = before.attempt;
+        }
+        applied
+    }
+
+    /// Becomes what a store that has a flaw takes this task for when a settlement arrives.
+    fn bend(&mut self, kind: OutcomeKind, from: u8, flaw: Flaw) {
+        let is_repeated = self.settled_by == Some(kind) && self.stage == from + 1;
+        match (flaw, kind) {
+            (Flaw::SettleIgnoresLapse, _) => self.revive(),
+            (Flaw::RepetitionIsRefused, _) => self.settled_by = None,
+            (Flaw::RepetitionWritesAgain, OutcomeKind::Advance) if is_repeated => self.stage = from,
+            (Flaw::CheckpointIgnoresStage, OutcomeKind::Advance) if !is_repeated => {
+                self.stage = from;
+            }
+            (Flaw::RetryForgetsWish, OutcomeKind::Retry) => self.cancel_requested = false,
+            _ => {}
+        }
     }
 
     pub(crate) fn cancel(&mut self, flaw: Option<Flaw>) -> Cancelled {
@@ -206,9 +252,13 @@ impl Row {
         if flaw == Some(Flaw::RescueSleeps) {
             return false;
         }
-        let forgets = flaw == Some(Flaw::RescueForgetsWish);
-        self.cancel_requested &= !forgets;
-        self.step(|record| machine::rescue(record, NOW))
+        let wished = self.cancel_requested;
+        self.cancel_requested &= flaw != Some(Flaw::RescueForgetsWish);
+        let rescued = self.step(|record| machine::rescue(record, NOW));
+        if !rescued {
+            self.cancel_requested = wished;
+        }
+        rescued
     }
 
     /// The lease that is shown to the machine.
@@ -217,11 +267,9 @@ impl Row {
         Lease { task_id: Self::id(), epoch: Epoch(u64::from(epoch)) }
     }
 
-    /// Gives a lapsed lease another tick, for the flaws that do not look at its end.
-    fn revive(&mut self, ignores_lapse: bool) {
-        if let Some((_, left)) = &mut self.lease
-            && ignores_lapse
-        {
+    /// Gives a lapsed lease another tick.
+    fn revive(&mut self) {
+        if let Some(left) = &mut self.lease {
             *left = (*left).max(1);
         }
     }

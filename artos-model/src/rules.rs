@@ -6,42 +6,74 @@ use artos_core::{
 };
 
 use crate::{
+    action::Held,
     flaw::Flaw,
     protocol::{Bounds, Protocol},
     row::Row,
     world::{CURRENT, Reply, World},
 };
 
-/// Which rule was broken.
+/// What must be true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Broken {
+pub enum Rule {
+    /// Who may write.
     Fence,
+    /// What has ended.
     End,
+    /// How far a task has come.
     Checkpoint,
+    /// How often a stage is tried.
     Attempts,
+    /// What counts as an attempt.
+    Charge,
+    /// What is to be cancelled.
     Wish,
+    /// What a settlement is told.
     Answer,
+    /// When a lease is given.
     Lease,
+    /// Who has a lease.
+    One,
+    /// Where it all leads.
+    Ends,
 }
 
-/// The rules, in words.
-pub const RULES: [&str; 9] = [
-    "a write counts only under the live lease",
-    "an end never changes",
-    "each checkpoint is written once",
-    "no body starts beyond the last attempt",
-    "what is to be cancelled is not started again",
-    "a settlement that was applied is never called late",
-    "no lease is given while another lives",
-    "one worker at a time has the live lease",
-    "a task that is left to an honest worker ends",
-];
+impl Rule {
+    /// All rules.
+    pub const ALL: [Self; 10] = [
+        Self::Fence,
+        Self::End,
+        Self::Checkpoint,
+        Self::Attempts,
+        Self::Charge,
+        Self::Wish,
+        Self::Answer,
+        Self::Lease,
+        Self::One,
+        Self::Ends,
+    ];
+
+    /// Says it.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Fence => "a write counts only under the live lease",
+            Self::End => "an end never changes",
+            Self::Checkpoint => "each checkpoint is written once",
+            Self::Attempts => "no body starts beyond the last attempt",
+            Self::Charge => "a snooze or a shutdown charges no attempt",
+            Self::Wish => "what is to be cancelled is not started again",
+            Self::Answer => "a settlement that was applied is never called late",
+            Self::Lease => "no lease is given while another lives",
+            Self::One => "one worker at a time has the live lease",
+            Self::Ends => "a task that is left to an honest worker ends",
+        }
+    }
+}
 
 /// Sees what happens to a task, and remembers what the rules need.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Witness {
-    /// The row at its end.
-    ended: Option<Row>,
     /// Checkpoints so far.
     checkpoints: u8,
     /// Attempts of this stage that began and were not handed back.
@@ -59,56 +91,37 @@ impl Witness {
         &mut self,
         row: &mut Row,
         step: impl FnOnce(&mut Row) -> Option<bool>,
-    ) -> Option<Broken> {
+    ) -> Option<Rule> {
+        let before = *row;
         let promised = step(row);
         self.wished |= promised == Some(true);
-        self.sees_end(row)
+        changed_end(before, *row)
     }
 
     /// Remembers only what was applied under the epoch the task has now.
     pub(crate) fn forget_old_epochs(&mut self, epoch: u8) {
         self.applied = self.applied.filter(|(under, _)| *under == epoch);
         self.applied = self.applied.map(|(_, kind)| (CURRENT, kind));
-        if let Some(end) = &mut self.ended {
-            end.epoch = CURRENT;
-        }
-    }
-
-    fn sees_end(&mut self, row: &Row) -> Option<Broken> {
-        match self.ended {
-            Some(end) => (end != *row).then_some(Broken::End),
-            None => {
-                if row.state.is_terminal() {
-                    self.ended = Some(*row);
-                }
-                None
-            }
-        }
     }
 
     /// Watches a claim; `None` if there was nothing to claim.
-    pub(crate) fn sees_claim(
-        &mut self,
-        row: &mut Row,
-        worker: u8,
-        bounds: &Bounds,
-    ) -> Option<Option<Broken>> {
-        let was_live = row.is_live(row.epoch);
-        if !row.claim(worker, bounds.flaw) {
+    pub(crate) fn sees_claim(&mut self, row: &mut Row, bounds: &Bounds) -> Option<Option<Rule>> {
+        let (was_live, before) = (row.is_live(row.epoch), *row);
+        if !row.claim(bounds.flaw) {
             return None;
         }
-        let mut broken = self.sees_end(row);
+        let mut broken = changed_end(before, *row);
         if was_live {
-            broken = broken.or(Some(Broken::Lease));
+            broken = broken.or(Some(Rule::Lease));
         }
         if self.wished {
-            broken = broken.or(Some(Broken::Wish));
+            broken = broken.or(Some(Rule::Wish));
         }
         // The worker looks at the attempt before it starts anything.
         if row.attempt <= bounds.attempts {
             self.starts += 1;
             if self.starts > bounds.attempts {
-                broken = broken.or(Some(Broken::Attempts));
+                broken = broken.or(Some(Rule::Attempts));
             }
         }
         Some(broken)
@@ -117,52 +130,58 @@ impl Witness {
     pub(crate) fn sees_beat(
         &mut self,
         row: &mut Row,
-        epoch: u8,
+        held: Held,
         flaw: Option<Flaw>,
-    ) -> (Option<Broken>, Reply) {
-        let was_live = row.is_live(epoch);
-        let Some(cancel) = row.beat(epoch, flaw) else {
-            return (self.sees_end(row), Reply::Lost);
+    ) -> (Option<Rule>, Reply) {
+        let (was_live, before) = (held.is_live(row), *row);
+        let Some(cancel) = row.beat(held.epoch, flaw) else {
+            return (changed_end(before, *row), Reply::Lost);
         };
-        let broken = (!was_live).then_some(Broken::Fence).or(self.sees_end(row));
+        let broken = (!was_live).then_some(Rule::Fence).or(changed_end(before, *row));
         (broken, Reply::Alive { cancel })
     }
 
     pub(crate) fn sees_settle(
         &mut self,
         row: &mut Row,
-        epoch: u8,
+        held: Held,
         kind: OutcomeKind,
         from: u8,
         flaw: Option<Flaw>,
-    ) -> (Option<Broken>, Reply) {
-        let (was_live, stage) = (row.is_live(epoch), row.stage);
-        let applied = row.settle(epoch, kind, from, flaw);
-        let mut broken = self.sees_end(row);
+    ) -> (Option<Rule>, Reply) {
+        let (was_live, before) = (held.is_live(row), *row);
+        let applied = row.settle(held.epoch, kind, from, flaw);
+        let mut broken = changed_end(before, *row);
         match applied {
             Some(Applied::Now) => {
                 if !was_live {
-                    broken = broken.or(Some(Broken::Fence));
+                    broken = broken.or(Some(Rule::Fence));
                 }
-                self.applied = Some((epoch, kind));
+                self.applied = Some((held.epoch, kind));
                 match kind {
                     OutcomeKind::Advance => {
                         self.checkpoints += 1;
-                        if self.checkpoints != stage + 1 || stage != from {
-                            broken = broken.or(Some(Broken::Checkpoint));
+                        if self.checkpoints != before.stage + 1 || before.stage != from {
+                            broken = broken.or(Some(Rule::Checkpoint));
                         }
                         // The next stage starts at once, under the same lease.
                         self.starts = 1;
                     }
-                    OutcomeKind::Interrupt => self.starts = self.starts.saturating_sub(1),
+                    OutcomeKind::Snooze | OutcomeKind::Interrupt => {
+                        self.starts = self.starts.saturating_sub(1);
+                        if row.attempt != self.starts {
+                            broken = broken.or(Some(Rule::Charge));
+                        }
+                    }
                     _ => {}
                 }
             }
             Some(Applied::Before) => {}
             None => {
                 let overtaken = kind == OutcomeKind::Advance && row.stage != from + 1;
-                if self.applied == Some((epoch, kind)) && row.epoch == epoch && !overtaken {
-                    broken = broken.or(Some(Broken::Answer));
+                if self.applied == Some((held.epoch, kind)) && row.epoch == held.epoch && !overtaken
+                {
+                    broken = broken.or(Some(Rule::Answer));
                 }
             }
         }
@@ -170,15 +189,20 @@ impl Witness {
     }
 }
 
+fn changed_end(before: Row, after: Row) -> Option<Rule> {
+    (before.state.is_terminal() && after != before).then_some(Rule::End)
+}
+
 /// Returns whether a rule of a witness was kept.
-pub(crate) fn kept(world: &World, rule: Broken) -> bool {
+pub(crate) fn kept(world: &World, rule: Rule) -> bool {
     world.broken != Some(rule)
 }
 
+/// Returns whether at most one worker has what the store takes for the live lease.
 pub(crate) fn one_worker_at_a_time(world: &World) -> bool {
     world.tasks.iter().enumerate().all(|(number, task)| {
         let hands = world.workers.iter().filter_map(|hands| hands.get(number).copied().flatten());
-        hands.filter(|hand| task.row.is_live(hand.epoch)).count() <= 1
+        hands.filter(|hand| task.row.is_live(hand.held.epoch)).count() <= 1
     })
 }
 
@@ -191,7 +215,7 @@ pub(crate) fn ends_when_left_alone(model: &Protocol, world: &World) -> bool {
         for _ in 0..=bounds.attempts {
             (0..=crate::row::LEASE).for_each(|_| row.tick());
             row.rescue(bounds.flaw);
-            if !row.claim(0, bounds.flaw) {
+            if !row.claim(bounds.flaw) {
                 break;
             }
             if row.attempt > bounds.attempts {

@@ -2,19 +2,18 @@
 
 use artos_core::{
     machine::{Applied, Cancelled},
-    model::{OutcomeKind, TaskState},
+    model::TaskState,
 };
 
 use crate::{
+    action::{Action, Held, Message, Write},
     protocol::Bounds,
     row::Row,
-    rules::{Broken, Witness},
+    rules::{Rule, Witness},
 };
 
 /// The epoch of a task, as the model calls it.
 pub(crate) const CURRENT: u8 = 1;
-/// Every epoch that a task had before.
-pub(crate) const STALE: u8 = 0;
 
 /// Everything there is at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,130 +24,44 @@ pub struct World {
     /// What was sent and may still arrive, in an order that says nothing.
     pub(crate) wire: Vec<Message>,
     /// The first rule that was broken.
-    pub(crate) broken: Option<Broken>,
+    pub(crate) broken: Option<Rule>,
 }
 
 /// A task, and who watched it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Task {
     pub(crate) row: Row,
     pub(crate) witness: Witness,
 }
 
 /// What a worker believes about a task it claimed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Hand {
-    pub(crate) epoch: u8,
+    pub(crate) held: Held,
     pub(crate) stage: u8,
     pub(crate) attempt: u8,
     pub(crate) interrupts: u8,
     /// A heartbeat said that the task is to be cancelled.
     pub(crate) told: bool,
     /// The outcome that was sent and not answered: it is sent again until it is.
-    pub(crate) sent: Option<OutcomeKind>,
+    pub(crate) sent: Option<Write>,
 }
 
-/// A write on its way to the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Message {
-    pub(crate) task: u8,
-    pub(crate) epoch: u8,
-    pub(crate) write: Write,
-}
-
-/// What a worker writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Write {
-    /// A heartbeat.
-    Beat,
-    /// A stage succeeded and another follows.
-    Advance {
-        /// The stage that ended.
-        from: u8,
-    },
-    /// The last stage succeeded.
-    Complete,
-    /// An attempt failed.
-    Retry,
-    /// The task failed for good.
-    Fail,
-    /// The worker stopped, as it was asked to.
-    Cancel,
-    /// A shutdown hands the task back.
-    Interrupt,
-}
-
-impl Write {
-    pub(crate) const fn outcome(self) -> Option<(OutcomeKind, u8)> {
-        match self {
-            Self::Beat => None,
-            Self::Advance { from } => Some((OutcomeKind::Advance, from)),
-            Self::Complete => Some((OutcomeKind::Complete, 0)),
-            Self::Retry => Some((OutcomeKind::Retry, 0)),
-            Self::Fail => Some((OutcomeKind::Fail, 0)),
-            Self::Cancel => Some((OutcomeKind::Cancel, 0)),
-            Self::Interrupt => Some((OutcomeKind::Interrupt, 0)),
+impl Task {
+    fn receive(&mut self, held: Held, write: Write, bounds: &Bounds) -> (Option<Rule>, Reply) {
+        let Self { row, witness } = self;
+        match write.outcome() {
+            None => witness.sees_beat(row, held, bounds.flaw),
+            Some((kind, from)) => witness.sees_settle(row, held, kind, from, bounds.flaw),
         }
     }
-}
 
-/// What may happen next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// A worker claims a task; it may not hear that it did.
-    Claim {
-        /// Who.
-        worker: u8,
-        /// Which task.
-        task: u8,
-        /// Whether the answer arrives.
-        heard: bool,
-    },
-    /// A worker sends a write, for the first time or again.
-    Send {
-        /// Who.
-        worker: u8,
-        /// What.
-        message: Message,
-    },
-    /// A write arrives; it may arrive again, and its answer may be lost.
-    Arrive {
-        /// What.
-        message: Message,
-        /// Whether it stays under way.
-        again: bool,
-        /// Whether the answer arrives.
-        heard: bool,
-    },
-    /// A write of a lease that ended long ago arrives.
-    ArriveLate {
-        /// To which task.
-        task: u8,
-        /// What.
-        write: Write,
-    },
-    /// A write never arrives.
-    Lose {
-        /// What.
-        message: Message,
-    },
-    /// A worker forgets everything; what it sent is still under way.
-    Crash {
-        /// Who.
-        worker: u8,
-    },
-    /// Somebody cancels a task.
-    Cancel {
-        /// Which.
-        task: u8,
-    },
-    /// Somebody rescues a task whose lease lapsed.
-    Rescue {
-        /// Which.
-        task: u8,
-    },
-    /// Time passes.
-    Tick,
+    /// Returns whether a write of a lease that ended long ago makes a difference.
+    pub(crate) fn minds(self, write: Write, bounds: &Bounds) -> bool {
+        let mut after = self;
+        let (broken, _) = after.receive(Held::LONG_AGO, write, bounds);
+        broken.is_some() || after != self
+    }
 }
 
 impl World {
@@ -189,13 +102,15 @@ impl World {
         let is_current = |task: usize, epoch: u8| epochs.get(task) == Some(&epoch);
         for hands in &mut self.workers {
             for (task, hand) in hands.iter_mut().enumerate() {
-                *hand = hand.filter(|hand| is_current(task, hand.epoch));
-                *hand = hand.map(|hand| Hand { epoch: CURRENT, ..hand });
+                *hand = hand.filter(|hand| is_current(task, hand.held.epoch));
+                if let Some(hand) = hand {
+                    hand.held.epoch = CURRENT;
+                }
             }
         }
-        self.wire.retain(|message| is_current(usize::from(message.task), message.epoch));
+        self.wire.retain(|message| is_current(usize::from(message.task), message.held.epoch));
         for message in &mut self.wire {
-            message.epoch = CURRENT;
+            message.held.epoch = CURRENT;
         }
         for task in &mut self.tasks {
             task.witness.forget_old_epochs(task.row.epoch);
@@ -208,8 +123,8 @@ impl World {
             Action::Claim { worker, task, heard } => self.claim(worker, task, heard, bounds),
             Action::Send { worker, message } => {
                 let hand = self.hand(worker, message.task)?.as_mut()?;
-                if let Some((kind, _)) = message.write.outcome() {
-                    hand.sent = Some(kind);
+                if message.write != Write::Beat {
+                    hand.sent = Some(message.write);
                 }
                 self.wire.push(message);
                 self.wire.sort_unstable();
@@ -217,7 +132,7 @@ impl World {
             }
             Action::Arrive { message, again, heard } => self.arrive(message, again, heard, bounds),
             Action::ArriveLate { task, write } => {
-                let message = Message { task, epoch: STALE, write };
+                let message = Message { task, held: Held::LONG_AGO, write };
                 self.arrive(message, true, false, bounds)
             }
             Action::Lose { message } => self.take(message),
@@ -247,7 +162,7 @@ impl World {
         }
     }
 
-    fn note(&mut self, broken: Option<Broken>) {
+    fn note(&mut self, broken: Option<Rule>) {
         self.broken = self.broken.or(broken);
     }
 
@@ -260,20 +175,30 @@ impl World {
 
     fn claim(&mut self, worker: u8, task: u8, heard: bool, bounds: &Bounds) -> Option<()> {
         let Task { row, witness } = self.task(task)?;
-        let broken = witness.sees_claim(row, worker, bounds)?;
+        let broken = witness.sees_claim(row, bounds)?;
         let hand = Hand {
-            epoch: row.epoch,
+            held: Held { epoch: row.epoch, over: false },
             stage: row.stage,
             attempt: row.attempt,
             interrupts: row.interrupts,
             told: false,
             sent: None,
         };
+        self.end_leases_of(task);
         if heard {
             *self.hand(worker, task)? = Some(hand);
         }
         self.note(broken);
         Some(())
+    }
+
+    /// Notes that whatever was held until now is over, be its epoch what it may.
+    fn end_leases_of(&mut self, task: u8) {
+        let place = usize::from(task);
+        let hands = self.workers.iter_mut().filter_map(|hands| hands.get_mut(place)?.as_mut());
+        hands.for_each(|hand| hand.held.over = true);
+        let messages = self.wire.iter_mut().filter(|message| message.task == task);
+        messages.for_each(|message| message.held.over = true);
     }
 
     fn arrive(
@@ -286,20 +211,17 @@ impl World {
         if !again {
             self.take(message)?;
         }
-        let Message { task, epoch, write } = message;
-        let Task { row, witness } = self.task(task)?;
-        let (broken, reply) = match write.outcome() {
-            None => witness.sees_beat(row, epoch, bounds.flaw),
-            Some((kind, from)) => witness.sees_settle(row, epoch, kind, from, bounds.flaw),
-        };
-        let stage = row.stage;
+        let Message { task, held, write } = message;
+        let found = self.task(task)?;
+        let (broken, reply) = found.receive(held, write, bounds);
+        let stage = found.row.stage;
         self.note(broken);
         if heard {
             let hands =
                 self.workers.iter_mut().filter_map(|hands| hands.get_mut(usize::from(task)));
             for hand in hands {
                 if let Some(known) = hand
-                    && known.epoch == epoch
+                    && known.held == held
                 {
                     *hand = after(*known, write, reply, stage);
                 }
@@ -308,38 +230,23 @@ impl World {
         Some(())
     }
 
-    /// Makes the workers and tasks change places.
-    pub(crate) fn permuted(&self, workers: &[u8], tasks: &[u8]) -> Self {
-        let place = |order: &[u8], old: u8| {
-            order
-                .iter()
-                .position(|one| *one == old)
-                .map_or(old, |new| u8::try_from(new).unwrap_or(old))
-        };
-        let pick = |order: &[u8], new: usize| order.get(new).map_or(0, |old| usize::from(*old));
-        let mut world = Self {
-            tasks: (0..self.tasks.len())
-                .filter_map(|new| self.tasks.get(pick(tasks, new)).cloned())
-                .collect(),
-            workers: (0..self.workers.len())
-                .filter_map(|new| self.workers.get(pick(workers, new)))
-                .map(|hands| {
-                    (0..hands.len())
-                        .filter_map(|new| hands.get(pick(tasks, new)).copied())
-                        .collect()
-                })
-                .collect(),
-            wire: self.wire.clone(),
-            broken: self.broken,
-        };
-        for task in &mut world.tasks {
-            if let Some((worker, _)) = &mut task.row.lease {
-                *worker = place(workers, *worker);
+    /// Makes the tasks change places, and puts the workers in an order that depends only on what
+    /// they believe.
+    pub(crate) fn permuted(&self, tasks: &[usize]) -> Self {
+        let mut world = self.clone();
+        for (place, old) in world.tasks.iter_mut().zip(tasks) {
+            *place = self.tasks.get(*old).copied().unwrap_or(*place);
+        }
+        for (hands, found) in world.workers.iter_mut().zip(&self.workers) {
+            for (place, old) in hands.iter_mut().zip(tasks) {
+                *place = found.get(*old).copied().flatten();
             }
         }
         for message in &mut world.wire {
-            message.task = place(tasks, message.task);
+            let new = tasks.iter().position(|old| *old == usize::from(message.task));
+            message.task = new.and_then(|new| u8::try_from(new).ok()).unwrap_or(message.task);
         }
+        world.workers.sort_unstable();
         world.wire.sort_unstable();
         world
     }

@@ -10,7 +10,7 @@ pub(crate) struct Times {
     /// It lasts at least until then; none is known once the clock has moved, for a heartbeat after
     /// that may have made the lease shorter.
     lasts: Option<u64>,
-    /// It has lapsed by then, whatever became of what was not answered, and wherever the clock went.
+    /// It has lapsed by then, whatever became of what was not answered, wherever the clock went.
     lapsed_by: Option<u64>,
     tries: Vec<Try>,
     /// The task may not be leased again before that.

@@ -1,6 +1,7 @@
 //! A simulation has teeth: mistakes that people make in this protocol are found, each of them.
 
 mod bug;
+mod reads;
 mod store;
 
 use std::sync::Arc;

@@ -3,17 +3,14 @@
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicU64},
     time::Duration,
 };
 
 use artos_core::{
-    Clock, ListOrder, ListQuery, Page, Retention, TaskId, TaskRecord, TaskState, Timestamp,
+    Clock, ListQuery, Page, Retention, TaskId, TaskRecord, TaskState, Timestamp,
     machine::{self, Cancelled},
-    model::{Cursor, Lease, NewTask, Outcome, Settlement, StateCounts},
+    model::{Lease, NewTask, Outcome, Settlement},
     notify::{ChangeHub, Changes, Topic},
     store::{
         Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
@@ -48,9 +45,9 @@ pub(crate) struct Entry {
     pub(crate) checkpoint: Option<Bytes>,
     pub(crate) output: Option<Bytes>,
     /// The record as it was when it was first read.
-    first_read: OnceLock<TaskRecord>,
+    pub(crate) first_read: OnceLock<TaskRecord>,
     /// How often it was read.
-    reads: Arc<AtomicU64>,
+    pub(crate) reads: Arc<AtomicU64>,
 }
 
 impl BuggyStore {
@@ -62,7 +59,7 @@ impl BuggyStore {
         self.bug == Some(bug)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Tasks> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -370,56 +367,11 @@ impl TaskStore for BuggyStore {
     }
 
     async fn get(&self, id: TaskId, part: Part) -> StoreResult<Option<Found>> {
-        let tasks = self.lock();
-        Ok(tasks.entries.get(&id).map(|entry| {
-            let payload = match part {
-                Part::Record => None,
-                Part::Input => Some(entry.input.clone()),
-                Part::Checkpoint => entry.checkpoint.clone(),
-                Part::Output if self.has(Bug::OutputIsOfAnother) => {
-                    let outputs = tasks.entries.values().filter_map(|other| other.output.clone());
-                    entry.output.as_ref().and_then(|_| outputs.last())
-                }
-                Part::Output => entry.output.clone(),
-            };
-            let mut record = entry.record.clone();
-            let reads = entry.reads.fetch_add(1, Ordering::Relaxed);
-            let first = entry.first_read.get_or_init(|| record.clone());
-            if self.has(Bug::GetGoesBack) && reads % 2 == 1 {
-                record = first.clone();
-            }
-            if self.has(Bug::EndIsHidden) && record.is_terminal() {
-                record.state = TaskState::Running;
-            }
-            Found { record, payload }
-        }))
+        Ok(self.read(id, part))
     }
 
     async fn list(&self, query: &ListQuery) -> StoreResult<Page> {
-        let tasks = self.lock();
-        let records = tasks.entries.values().map(|entry| &entry.record);
-        let mut matching: Vec<_> = records.filter(|record| query.filter.matches(record)).collect();
-        let mut counts = StateCounts::default();
-        matching.iter().for_each(|record| counts.add(record.state));
-        if query.order == ListOrder::NewestFirst {
-            matching.reverse();
-        }
-        if let Some(Cursor { after }) = query.cursor {
-            matching.retain(|record| match query.order {
-                ListOrder::NewestFirst => record.id < after,
-                ListOrder::OldestFirst if self.has(Bug::ListRepeats) => record.id >= after,
-                ListOrder::OldestFirst => record.id > after,
-            });
-        }
-        let more = matching.len() > query.limit;
-        matching.truncate(query.limit);
-        let last = matching.last().map(|record| Cursor { after: record.id });
-        if more && self.has(Bug::ListSkips) {
-            matching.pop();
-        }
-        let next = if more { last.or(query.cursor) } else { None };
-        let counts = query.counts.then_some(counts);
-        Ok(Page { tasks: matching.into_iter().cloned().collect(), next, counts })
+        Ok(self.page(query))
     }
 
     async fn claim(&self, request: &Claim) -> StoreResult<Claims> {

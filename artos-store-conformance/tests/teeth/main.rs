@@ -77,7 +77,7 @@ fn every_other_flaw_is_found_by_random_histories_alone() {
 }
 
 /// Every contract, and a mistake that breaks it.
-const BROKEN: [(&str, &str, Flaw); 18] = [
+const BROKEN: [(&str, &str, Flaw); 19] = [
     ("contracts", "an_acceptance_is_whole_or_not_at_all", Flaw::InsertInTwoSteps),
     ("contracts", "an_acceptance_is_whole_or_not_at_all", Flaw::KeyFreedAtTheEnd),
     ("contracts", "a_stale_worker_cannot_complete_renew_or_report", Flaw::SettleIgnoresEpoch),
@@ -112,6 +112,11 @@ const BROKEN: [(&str, &str, Flaw); 18] = [
     ),
     ("runtimes", "a_poison_task_fails_after_exactly_its_attempts", Flaw::ClaimChargesNothing),
     ("runtimes", "a_rolling_restart_charges_nothing_and_loses_nothing", Flaw::InterruptCharges),
+    (
+        "runtimes",
+        "a_rolling_restart_charges_nothing_and_loses_nothing",
+        Flaw::ClaimEndsOlderLeasesOfItsWorker,
+    ),
 ];
 
 #[test]
