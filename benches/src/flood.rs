@@ -14,7 +14,10 @@ use tokio::{
     time::Instant,
 };
 
-use crate::load::Noop;
+use crate::{
+    load::Noop,
+    report::{FIGURES, median, percentile},
+};
 
 const BASE: &str = "/documents";
 /// How often the organization that keeps within its quota reads a status.
@@ -51,12 +54,14 @@ pub(crate) async fn measure(rate: u32, seconds: u64, turns: u32) -> anyhow::Resu
             alone.push(calm);
             beside.push(most);
         }
-        let (alone, beside) = (median(alone)?, median(beside)?);
+        let (alone, beside) = (median(&alone), median(&beside));
         println!(
             "flood of {rate}/s: the status reads of another organization wait {beside:.2} ms at \
              p99 instead of {alone:.2}, {:.2} times as long",
             beside / alone
         );
+        FIGURES.keep("status reads, p99, alone", alone, "ms");
+        FIGURES.keep(&format!("status reads, p99, beside a flood of {rate}/s"), beside, "ms");
         anyhow::Ok(())
     };
     tokio::select! {
@@ -83,11 +88,6 @@ async fn read(address: SocketAddr, id: TaskId, seconds: u64) -> anyhow::Result<(
     Ok((half.parse()?, most.parse()?))
 }
 
-fn median(mut figures: Vec<f64>) -> anyhow::Result<f64> {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().context("no turns")
-}
-
 /// Reads a status at a steady pace, and prints how long that took.
 pub(crate) async fn read_steadily(
     address: SocketAddr,
@@ -106,9 +106,7 @@ pub(crate) async fn read_steadily(
         ensure!(status == 200, "a read was answered {status}");
         waits.push(started.elapsed().as_secs_f64() * 1e3);
     }
-    waits.sort_by(f64::total_cmp);
-    let at = |part: usize| waits.get(waits.len() * part / 100).copied().context("no reads");
-    println!("{} {}", at(50)?, at(99)?);
+    println!("{} {}", median(&waits), percentile(&waits, 990));
     Ok(())
 }
 

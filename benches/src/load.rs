@@ -1,9 +1,6 @@
 //! No-op tasks through the whole runtime.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use artos_core::{
@@ -13,10 +10,12 @@ use artos_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    counting::Counting,
-    report::{Stopwatch, bar, cpu_time},
+    report::{Stopwatch, bar},
     stores::{AnyStore, Opened, StoreChoice},
 };
+
+/// How many tasks run at a time, unless somebody asks for another number.
+pub(crate) const SLOTS: usize = 256;
 
 /// A task with a payload of about 90 bytes, as peers' benchmarks carry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,20 +57,34 @@ pub(crate) fn runtime(store: AnyStore, slots: usize, stages: usize) -> RuntimeBu
     Runtime::builder(store).queue(Queue::new("default").concurrency(slots)).register(pipeline)
 }
 
+/// Waits for one task after another up to the last, and shows how far that is of so many tasks.
+///
+/// Of many, some are waited for: to ask for all, or for counts over and over, is work that the
+/// store would do beside that which is measured.
+pub(crate) async fn wait_in_turn<T: Task>(
+    handles: &[TaskHandle<T>],
+    tasks: u64,
+) -> anyhow::Result<()> {
+    let bar = bar("completed", tasks);
+    let step = (handles.len() / WAITS_MAX).max(1);
+    for (number, handle) in (1..).zip(handles) {
+        if number % step == 0 || number == handles.len() {
+            handle.wait().await?;
+            bar.set_position(tasks * number as u64 / handles.len() as u64);
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// About how many tasks are waited for, however many there are.
+const WAITS_MAX: usize = 50;
+
 /// Waits until every task is completed, by the store's own count.
 pub(crate) async fn all_completed(client: &Client, tasks: u64) -> anyhow::Result<()> {
-    let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
-    let bar = bar("completed", tasks);
-    loop {
-        let counts = client.list(&query).await?.counts.unwrap_or_default();
-        ensure!(counts.failed + counts.cancelled == 0, "some tasks failed: {counts:?}");
-        bar.set_position(counts.completed);
-        if counts.completed == tasks {
-            bar.finish_and_clear();
-            return Ok(());
-        }
-        tokio::time::sleep(LOOK).await;
-    }
+    let completed = completed_at_least(client, tasks).await?;
+    ensure!(completed == tasks, "found {completed} completed tasks, expected {tasks}");
+    Ok(())
 }
 
 /// Time between two looks at the counts.
@@ -100,12 +113,9 @@ pub(crate) async fn burn_down(
     let Opened { store, place: _place } = choice.open().await?;
     let client = Client::new(store.clone());
     let handles = submit_batches(&client, 0..tasks, 100).await?;
-    let last = handles.last().cloned();
     let watch = Stopwatch::start()?;
     let runtime = runtime(store, slots, stages).start().await?;
-    if let Some(last) = last {
-        last.wait().await?;
-    }
+    wait_in_turn(&handles, tasks).await?;
     all_completed(&client, tasks).await?;
     let what = format!("burn-down, {choice}, {stages} stages, {slots} slots");
     let rate = watch.rate(&what, tasks)?;
@@ -186,6 +196,8 @@ pub(crate) async fn submit(choice: StoreChoice, load: Submitting) -> anyhow::Res
     let count = submitted.iter().map(Vec::len).sum::<usize>() as u64;
     let what = format!("submit, {choice}, {callers} callers, batches of {batch}, {slots} slots");
     let acknowledged = watch.rate(&format!("{what}: acknowledged"), count)?;
+    let last: Vec<_> = submitted.into_iter().filter_map(|mut handles| handles.pop()).collect();
+    wait_in_turn(&last, count).await?;
     all_completed(&client, count).await?;
     let completed = watch.rate(&format!("{what}: completed"), count)?;
     runtime.shutdown(Duration::from_secs(5)).await?;
@@ -209,34 +221,4 @@ pub(crate) async fn submit_batches(
         next = end;
     }
     Ok(handles)
-}
-
-/// Lets a runtime do nothing; percent of a core, and calls of the store each second.
-pub(crate) async fn idle(choice: StoreChoice, seconds: u64) -> anyhow::Result<(f64, f64)> {
-    let Opened { store, place: _place } = choice.open().await?;
-    let counted = Arc::new(Counting::new(store));
-    let runtime = runtime(Arc::<Counting>::clone(&counted), 256, 1).start().await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let (before, calls) = (cpu_time()?, counted.calls());
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let used = cpu_time()?.saturating_sub(before);
-    let calls = counted.calls() - calls;
-    #[expect(clippy::cast_precision_loss, reason = "seconds stay far below 2^52")]
-    let (percent, each) =
-        (used.as_secs_f64() / seconds as f64 * 100.0, calls as f64 / seconds as f64);
-    println!(
-        "idle runtime, {choice}: {used:?} of processor in {seconds} s = {percent:.3} % of a core; \
-         {each:.2} calls of the store each second"
-    );
-    runtime.shutdown(Duration::from_secs(5)).await?;
-    Ok((percent, each))
-}
-
-/// A finished task in a store, for reading its status over and over.
-pub(crate) async fn finished_task(store: AnyStore) -> anyhow::Result<(Client, artos_core::TaskId)> {
-    let runtime = runtime(store.clone(), 4, 1).start().await?;
-    let task = runtime.client().submit(Noop::new(1)).tenant("org").await?;
-    task.wait().await?;
-    runtime.shutdown(Duration::from_secs(5)).await?;
-    Ok((Client::new(store), task.id()))
 }

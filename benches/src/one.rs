@@ -5,12 +5,14 @@ use anyhow::ensure;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ceiling, http, latency,
+    ceiling::sled::{self as raw, Inserts, Raw},
+    http, idle, latency,
     load::{self, Submitting},
+    queued,
     report::{FIGURES, median},
     stores::{self, StoreChoice},
-    sweep,
-    versus::{self, By, TASK_BYTES},
+    sweep::{self, Carrying},
+    versus::{self, By},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -31,19 +33,21 @@ pub(crate) enum What {
     ByHandJson,
     /// A queue by hand in memory that reads and writes payloads as JSON: five stages.
     ByHandJsonPipeline,
-    /// Raw sled: an insert and an overwrite for each task.
+    /// Raw sled: a claim and an end of each task.
     Raw,
-    /// Raw sled: a write for each of five stages.
+    /// Raw sled: an insert, a claim and an end of each task.
+    RawSubmit,
+    /// Raw sled: a claim of each task, and the ends of five stages.
     RawPipeline,
     /// Raw sled: one insert after another.
     RawSingle,
-    /// The status endpoint, and a bare route.
+    /// The status endpoint, and a bare route, asked for this many tasks.
     HttpStatus,
     /// The endpoint that accepts tasks, and direct calls.
     HttpPost,
     /// The first tasks of a backlog.
     Backlog,
-    /// Nothing, for ten seconds.
+    /// Nothing, for a minute.
     Idle,
     /// Tasks of one stage with payloads of 100 bytes.
     OneStage,
@@ -63,55 +67,13 @@ pub(crate) async fn run(
     if let Some(place) = place {
         stores::use_database(place);
     }
-    let (stages, figures) = match what {
-        What::BurnDown => (1, rate(load::burn_down(store, tasks, slots, 1).await?)),
-        What::Pipeline => (5, rate(load::burn_down(store, tasks, slots, 5).await?)),
-        What::Latency => (1, latency::measure(store, tasks, 0).await?),
-        What::Submit => {
-            let load = Submitting { tasks, callers: 64, batch: 100, slots };
-            (1, rate(load::submit(store, load).await?.completed))
-        }
-        What::ByHand => (1, rate(versus::hand_written(tasks, slots, 1, By::Pool).await?)),
-        What::ByHandPipeline => (5, rate(versus::hand_written(tasks, slots, 5, By::Pool).await?)),
-        What::ByHandJson => {
-            (1, rate(versus::hand_written(tasks, slots, 1, By::PoolWithJson).await?))
-        }
-        What::ByHandJsonPipeline => {
-            (5, rate(versus::hand_written(tasks, slots, 5, By::PoolWithJson).await?))
-        }
-        What::Raw => (1, rate(ceiling::sled(tasks, GROUP, TASK_BYTES, 2)?)),
-        What::RawPipeline => (5, rate(ceiling::sled(tasks, GROUP, TASK_BYTES, 5)?)),
-        What::RawSingle => {
-            let took = ceiling::sled_one_by_one(tasks, TASK_BYTES)?;
-            (1, vec![(String::from("acknowledged_p50_us"), median(&took))])
-        }
-        What::HttpStatus => {
-            let (bare, status) = http::compare(store, SECONDS, 1, CONNECTIONS).await?;
-            (1, named([("bare", bare), ("rate", status)]))
-        }
-        What::HttpPost => {
-            let (direct, posted) = http::accept(store, SECONDS, CONNECTIONS).await?;
-            (1, named([("direct", direct), ("rate", posted)]))
-        }
-        What::Backlog => {
-            let behind = sweep::behind(store, tasks).await?;
-            let figures =
-                [("bytes_each", behind.each), ("rate", behind.rate), ("read_p99_us", behind.read)];
-            (1, named(figures))
-        }
-        What::Idle => {
-            let (percent, calls) = load::idle(store, 10).await?;
-            (1, named([("percent", percent), ("calls", calls)]))
-        }
-        What::OneStage => (1, rate(sweep::pipeline(store, 1, 100, tasks).await?)),
-        What::HundredStages => (100, rate(sweep::pipeline(store, 100, 100, tasks).await?)),
-    };
+    let (stages, figures) = measure(what, store, tasks, slots).await?;
     let mut line: Map<String, Value> =
         figures.into_iter().map(|(name, value)| (name, json!(value))).collect();
     line.insert("peer".into(), json!(name(what)));
     line.insert("version".into(), json!(env!("CARGO_PKG_VERSION")));
     line.insert("durability".into(), json!(durability(what, store)));
-    line.insert("settings".into(), json!("defaults"));
+    line.insert("settings".into(), json!(settings(what, tasks, slots)));
     line.insert("stages".into(), json!(stages));
     line.insert("tasks".into(), json!(tasks));
     line.insert("slots".into(), json!(slots));
@@ -122,10 +84,81 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// Writes that are flushed and synced together, as the sled store's commits are under load.
-const GROUP: usize = 256;
-const CONNECTIONS: u32 = 64;
+/// Measures; how many stages each task has, and the figures.
+async fn measure(
+    what: What,
+    store: StoreChoice,
+    tasks: u64,
+    slots: usize,
+) -> anyhow::Result<(usize, Vec<(String, f64)>)> {
+    let by_hand = |stages, by| versus::hand_written(tasks, slots, stages, by);
+    let carrying = |stages| Carrying { stages, bytes: 100, tasks, slots };
+    Ok(match what {
+        What::BurnDown => (1, rate(load::burn_down(store, tasks, slots, 1).await?)),
+        What::Pipeline => (5, rate(load::burn_down(store, tasks, slots, 5).await?)),
+        What::Latency => (1, latency::measure(store, tasks, 0, slots).await?),
+        What::Submit => {
+            let load = Submitting { tasks, callers: 64, batch: 100, slots };
+            (1, rate(load::submit(store, load).await?.completed))
+        }
+        What::ByHand => (1, rate(by_hand(1, By::Pool).await?)),
+        What::ByHandPipeline => (5, rate(by_hand(5, By::Pool).await?)),
+        What::ByHandJson => (1, rate(by_hand(1, By::PoolWithJson).await?)),
+        What::ByHandJsonPipeline => (5, rate(by_hand(5, By::PoolWithJson).await?)),
+        What::Raw | What::RawSubmit | What::RawPipeline => {
+            let raw = raw_work(what, tasks, slots);
+            (raw.stages, rate(raw.run()?))
+        }
+        What::RawSingle => {
+            let took = raw::one_by_one(tasks)?;
+            (1, named([("acknowledged_p50_us", median(&took))]))
+        }
+        What::HttpStatus => {
+            let connections = slots.try_into()?;
+            let load = http::Load { tasks, seconds: SECONDS, turns: 1, connections };
+            let http::Rates { bare, bare_served, status } = http::compare(store, load).await?;
+            (1, named([("bare", bare), ("bare_served", bare_served), ("rate", status)]))
+        }
+        What::HttpPost => {
+            let (direct, posted) = http::accept(store, SECONDS, slots.try_into()?).await?;
+            (1, named([("direct", direct), ("rate", posted)]))
+        }
+        What::Backlog => {
+            let behind = queued::behind(store, tasks, slots).await?;
+            let figures =
+                [("bytes_each", behind.each), ("rate", behind.rate), ("read_p99_us", behind.read)];
+            (1, named(figures))
+        }
+        What::Idle => {
+            let (percent, calls) = idle::measure(store, idle::SECONDS, slots).await?;
+            (1, named([("percent", percent), ("calls", calls)]))
+        }
+        What::OneStage => (1, rate(sweep::pipeline(store, carrying(1)).await?)),
+        What::HundredStages => (100, rate(sweep::pipeline(store, carrying(100)).await?)),
+    })
+}
+
+/// How long each side of HTTP is asked.
 const SECONDS: u64 = 3;
+
+fn raw_work(what: What, tasks: u64, group: usize) -> Raw {
+    let stages = if what == What::RawPipeline { 5 } else { 1 };
+    let inserts = if what == What::RawSubmit { Inserts::Meanwhile } else { Inserts::Before };
+    Raw { tasks, group, bytes: raw::TASK_BYTES, stages, inserts }
+}
+
+/// What was not left as it is by itself.
+fn settings(what: What, tasks: u64, slots: usize) -> String {
+    match what {
+        What::ByHand | What::ByHandPipeline | What::ByHandJson | What::ByHandJsonPipeline => {
+            format!("{slots} tokio tasks share the channel")
+        }
+        What::Raw | What::RawSubmit | What::RawPipeline => raw_work(what, tasks, slots).to_string(),
+        What::RawSingle => raw::settings_of_one(),
+        What::HttpStatus | What::HttpPost => format!("{slots} connections"),
+        _ => format!("concurrency {slots}"),
+    }
+}
 
 fn rate(rate: f64) -> Vec<(String, f64)> {
     named([("rate", rate)])
@@ -140,6 +173,7 @@ const fn name(what: What) -> &'static str {
         What::ByHand | What::ByHandPipeline => "channel and map by hand",
         What::ByHandJson | What::ByHandJsonPipeline => "channel and map by hand, with JSON",
         What::Raw | What::RawPipeline | What::RawSingle => "raw sled",
+        What::RawSubmit => "raw sled, submitted meanwhile",
         _ => "artos",
     }
 }
@@ -148,9 +182,8 @@ const fn durability(what: What, store: StoreChoice) -> &'static str {
     match (what, store) {
         (What::ByHand | What::ByHandPipeline | What::ByHandJson | What::ByHandJsonPipeline, _)
         | (_, StoreChoice::Memory) => "none",
-        (What::Raw | What::RawPipeline | What::RawSingle, _) | (_, StoreChoice::Sled) => {
-            "each group of commits synced: outlives power cuts"
-        }
+        (What::Raw | What::RawSubmit | What::RawPipeline | What::RawSingle, _)
+        | (_, StoreChoice::Sled) => "each group of commits synced: outlives power cuts",
         (_, StoreChoice::SledProcess) => "outlives the process, not a power cut",
         (_, StoreChoice::Postgres) => "the server's: each commit synced",
     }

@@ -1,4 +1,4 @@
-//! What a sled store costs that holds much: memory, time to open, speed, room on disk.
+//! What a store costs that holds much: memory, time to open, speed, room on disk.
 
 use std::{
     path::Path,
@@ -11,10 +11,13 @@ use artos_core::{Client, ListQuery, store::TaskStore as _};
 use artos_store_sled::{Durability, SledStore, offline};
 
 use crate::{
-    load,
-    report::{self, Stopwatch},
-    stores::open_sled,
+    load::{self, Steady},
+    report::{self, FIGURES, Stopwatch},
+    stores::{Opened, StoreChoice, open_sled},
 };
+
+/// Bytes of a mebibyte.
+const MIB: f64 = 1_048_576.0;
 
 /// Tasks that are run after a store was opened, to see how fast it is then.
 const RUN: u64 = 50_000;
@@ -28,18 +31,19 @@ pub(crate) fn fill_and_open(tasks: u64, ended: bool) -> anyhow::Result<()> {
     let count = tasks.to_string();
     let fill = ["--tasks", &count, "--ended"];
     itself("fill", &path, fill.get(..if ended { 3 } else { 2 }).unwrap_or_default())?;
-    println!("on disk: {} MiB", report::folder_bytes(&path)? >> 20);
+    FIGURES.note("on disk", report::folder_bytes(&path)? as f64 / MIB, "MiB");
     let run = if ended { 0 } else { tasks.min(RUN) };
     itself("reopen", &path, &["--run", &run.to_string()])
 }
 
-/// Runs a command of this program on a store, in a process of its own.
+/// Runs a command of this program on a store, in a process of its own, and takes its figures over.
 fn itself(command: &str, path: &Path, options: &[&str]) -> anyhow::Result<()> {
-    let program = std::env::current_exe()?;
-    let status = Command::new(program).arg(command).arg(path).args(options).status();
-    let status = status.context("starting a process of its own")?;
+    let found = tempfile::NamedTempFile::new()?;
+    let mut program = Command::new(std::env::current_exe()?);
+    program.arg("--json").arg(found.path()).arg(command).arg(path).args(options);
+    let status = program.status().context("starting a process of its own")?;
     ensure!(status.success(), "`{command}` ended with {status}");
-    Ok(())
+    FIGURES.adopt(found.path())
 }
 
 /// Fills a store with tasks that wait, or that ended.
@@ -55,7 +59,10 @@ pub(crate) async fn fill(path: &Path, tasks: u64, ended: bool) -> anyhow::Result
     let mut next = 0;
     while next < tasks {
         let end = (next + 20_000).min(tasks);
-        load::submit_batches(&client, next..end, 500).await?;
+        let handles = load::submit_batches(&client, next..end, 500).await?;
+        if let Some(last) = handles.last() {
+            last.wait().await?;
+        }
         load::all_completed(&client, end).await?;
         next = end;
     }
@@ -74,31 +81,28 @@ pub(crate) async fn open(path: &Path, run: u64) -> anyhow::Result<()> {
     let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
     let counts = store.list(&query).await?.counts.unwrap_or_default();
     let memory = report::memory_bytes()?.saturating_sub(before);
-    println!(
-        "opened in {opened:.3?} with {} tasks, {} of them pending; {} MiB of memory",
-        counts.total(),
-        counts.pending,
-        memory >> 20
-    );
+    let what = format!("opened with {} tasks, {} of them pending", counts.total(), counts.pending);
+    FIGURES.note(&what, opened.as_secs_f64(), "s");
+    FIGURES.note("memory once it is open", memory as f64 / MIB, "MiB");
     if run > 0 {
         let watch = Stopwatch::start()?;
         let client = Client::new(store.clone());
-        let runtime = load::runtime(std::sync::Arc::new(store), 256, 1).start().await?;
+        let runtime = load::runtime(std::sync::Arc::new(store), load::SLOTS, 1).start().await?;
         load::completed_at_least(&client, counts.completed + run).await?;
         watch.report("run, 256 slots, outlives power cuts", run)?;
         let memory = report::memory_bytes()?.saturating_sub(before);
-        println!("{} MiB of memory then", memory >> 20);
+        FIGURES.note("memory once they ran", memory as f64 / MIB, "MiB");
         runtime.shutdown(Duration::from_secs(5)).await?;
     }
     Ok(())
 }
 
 /// Submits and runs tasks for a while, keeps them for a short time, and watches the room they take.
-pub(crate) async fn steady(seconds: u64, keep: u64, rate: u64) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir_in(".")?;
-    let path = folder.path().join("store");
-    let store = open_sled(&path, Durability::Power)?;
-    let runtime = load::runtime(store, 256, 1)
+pub(crate) async fn steady(choice: StoreChoice, load: Steady, keep: u64) -> anyhow::Result<()> {
+    let Opened { store, place } = choice.open().await?;
+    let folder = place.folder();
+    let on_disk = || folder.as_deref().map(report::folder_bytes).transpose();
+    let runtime = load::runtime(store, load::SLOTS, 1)
         .retention(artos_core::Retention::all(Duration::from_secs(keep)))
         // Tasks go about when their time is over, so that what is kept stays about the same.
         .prune_interval(Duration::from_secs(keep.div_ceil(20)))
@@ -107,28 +111,27 @@ pub(crate) async fn steady(seconds: u64, keep: u64, rate: u64) -> anyhow::Result
     let client = runtime.client();
     let query = ListQuery { limit: 1, counts: true, ..ListQuery::default() };
     let look = async |elapsed: Duration, submitted: u64| {
-        let counts = client.list(&query).await?.counts.unwrap_or_default();
-        println!(
-            "{:>5} s: {submitted} submitted, {} kept, {} MiB on disk, {} in memory",
-            elapsed.as_secs(),
-            counts.total(),
-            report::folder_bytes(&path)? >> 20,
-            report::memory_bytes()? >> 20
-        );
+        let kept = client.list(&query).await?.counts.unwrap_or_default().total();
+        let memory = report::memory_bytes()? >> 20;
+        let disk = on_disk()?.map_or_else(String::new, |disk| format!(", {} on disk", disk >> 20));
+        let seconds = elapsed.as_secs();
+        println!("{seconds:>5} s: {submitted} submitted, {kept} kept, {memory} MiB{disk}");
         Ok(())
     };
-    load::Steady { seconds, rate, look_every: 10 }.run(&client, look).await?;
+    load.run(&client, look).await?;
+    let what = format!("{} tasks/s for {} s, {choice}", load.rate, load.seconds);
+    let kept = client.list(&query).await?.counts.unwrap_or_default().total();
+    FIGURES.note(&format!("{what}: kept"), kept as f64, "tasks");
+    FIGURES.note(&format!("{what}: memory"), report::memory_bytes()? as f64 / MIB, "MiB");
     // While it is open and busy; closing it makes a snapshot, and cleans up.
-    let on_disk = report::folder_bytes(&path)?;
+    let on_disk = on_disk()?;
     drop(client);
     runtime.shutdown(Duration::from_secs(5)).await?;
-    let held = offline::info(&path)?.live_bytes;
-    #[expect(clippy::cast_precision_loss, reason = "sizes stay far below 2^52")]
-    let ratio = on_disk as f64 / held as f64;
-    println!(
-        "after {seconds} s: {} MiB on disk hold {} MiB of rows and payloads: {ratio:.2} times that",
-        on_disk >> 20,
-        held >> 20
-    );
+    if let (Some(folder), Some(on_disk)) = (&folder, on_disk) {
+        let held = offline::info(folder)?.live_bytes;
+        FIGURES.note(&format!("{what}: on disk"), on_disk as f64 / MIB, "MiB");
+        FIGURES.note(&format!("{what}: rows and payloads"), held as f64 / MIB, "MiB");
+        FIGURES.note(&format!("{what}: of these on disk"), on_disk as f64 / held as f64, "");
+    }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, OnceLock},
 };
 
@@ -48,14 +48,24 @@ pub(crate) struct Opened {
 pub(crate) enum Place {
     /// Nowhere, or where somebody else looks after it.
     Elsewhere,
-    Folder {
-        /// Kept for its end.
-        _folder: TempDir,
-    },
+    Folder(TempDir),
     Server {
         /// Kept for its end.
         _server: Box<Server>,
     },
+}
+
+/// The folder of a store in a temporary one.
+const FOLDER: &str = "store";
+
+impl Place {
+    /// Returns the folder of the store, if it has one here.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        match self {
+            Self::Folder(folder) => Some(folder.path().join(FOLDER)),
+            Self::Elsewhere | Self::Server { .. } => None,
+        }
+    }
 }
 
 impl StoreChoice {
@@ -79,8 +89,8 @@ impl StoreChoice {
             Self::SledProcess => Durability::Process,
         };
         let folder = tempfile::tempdir_in(".")?;
-        let store = open_sled(&folder.path().join("store"), durability)?;
-        Ok(Opened { store, place: Place::Folder { _folder: folder } })
+        let store = open_sled(&folder.path().join(FOLDER), durability)?;
+        Ok(Opened { store, place: Place::Folder(folder) })
     }
 }
 

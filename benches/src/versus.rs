@@ -1,26 +1,51 @@
 //! The stores beside their ceilings, in turns in one run.
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use bytes::Bytes;
 
 use crate::{
-    ceiling,
+    ceiling::{
+        self,
+        sled::{Inserts, Raw, TASK_BYTES},
+    },
     load::{self, Noop, Submitting},
+    postgres,
     report::{FIGURES, Stopwatch, median},
     stores::StoreChoice,
 };
 
-/// Bytes that a no-op task of this benchmark takes in the store, once it is completed.
-pub(crate) const TASK_BYTES: usize = 400;
+/// Runs what is written by hand beside a store; tasks per second.
+pub(crate) async fn ceiling(
+    choice: StoreChoice,
+    tasks: u64,
+    slots: usize,
+    stages: usize,
+) -> anyhow::Result<f64> {
+    match choice {
+        StoreChoice::Memory => hand_written(tasks, slots, stages, By::Pool).await,
+        StoreChoice::Sled => {
+            let inserts = Inserts::Before;
+            Raw { tasks, group: slots, bytes: TASK_BYTES, stages, inserts }.run()
+        }
+        StoreChoice::SledProcess => bail!("what outlives only the process has no ceiling here"),
+        StoreChoice::Postgres => {
+            ensure!(stages == 1, "found {stages} stages, expected 1: bare SQL has no pipelines");
+            let rate = postgres::bare_alone(tasks)?;
+            FIGURES.note("ceiling, bare SQL by pgbench, one stage", rate, "tasks/s");
+            Ok(rate)
+        }
+    }
+}
 
-/// The sled store beside raw sled: the same bytes, groups and syncs.
+/// The sled store beside raw sled: as many bytes and syncs, and groups as large as the slots.
 pub(crate) async fn sled(tasks: u64, turns: usize, slots: usize) -> anyhow::Result<()> {
     let mut ceilings = Vec::new();
     let (mut completed, mut acknowledged, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..turns {
         let whole = Submitting { tasks, callers: 64, batch: 100, slots };
         let rates = load::submit(StoreChoice::Sled, whole).await?;
-        let ceiling = ceiling::sled(tasks, 256, TASK_BYTES, 2)?;
+        let inserts = Inserts::Meanwhile;
+        let ceiling = Raw { tasks, group: slots, bytes: TASK_BYTES, stages: 1, inserts }.run()?;
         let single = Submitting { tasks: tasks / 4, callers: 256, batch: 1, slots };
         acknowledged.push(load::submit(StoreChoice::Sled, single).await?.acknowledged);
         ratios.push(rates.completed / ceiling);
@@ -28,10 +53,10 @@ pub(crate) async fn sled(tasks: u64, turns: usize, slots: usize) -> anyhow::Resu
         ceilings.push(ceiling);
     }
     println!("medians of {turns}, with what is acknowledged outliving power cuts:");
-    println!("  ceiling, raw sled, an insert and an overwrite: {:.0} tasks/s", median(&ceilings));
-    println!("  submitted, run and completed:                  {:.0} tasks/s", median(&completed));
-    println!("  ratio of the two:                              {:.2}", median(&ratios));
-    println!("  256 callers, one by one: {:.0} acknowledged/s", median(&acknowledged));
+    FIGURES.note("raw sled, an insert, a claim and an end", median(&ceilings), "tasks/s");
+    FIGURES.note("artos, submitted, run and completed", median(&completed), "tasks/s");
+    FIGURES.note("  in proportion to raw sled", median(&ratios), "");
+    FIGURES.note("artos, 256 callers one by one, acknowledged", median(&acknowledged), "tasks/s");
     Ok(())
 }
 

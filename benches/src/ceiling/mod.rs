@@ -1,6 +1,4 @@
-//! What the stores stand on, used as sparingly as can be: the ceilings they are measured against.
+//! The same work written by hand, with as little as can be: what the stores are measured against.
 
 pub(crate) mod memory;
-mod sled;
-
-pub(crate) use sled::{sled, sled_one_by_one};
+pub(crate) mod sled;

@@ -1,4 +1,7 @@
 //! What the server can do: the fewest statements a queue can be written with, run by pgbench.
+//!
+//! What they write is constant but for ids and payloads: there is no epoch, no attempt, no time,
+//! and no stage runs.
 
 use std::process::Command;
 
@@ -44,6 +47,8 @@ const WORK: &str = "
 
 /// Claims and ends tasks; how many each second.
 pub(super) fn work(server: &Server, url: &str, tasks: u64) -> anyhow::Result<f64> {
+    let step = GROUP * CLIENTS;
+    ensure!(tasks.is_multiple_of(step), "found {tasks} tasks, expected a multiple of {step}");
     psql(server, url, TABLE)?;
     psql(server, url, &format!("{INSERT}{tasks}) AS n"))?;
     psql(server, url, "VACUUM ANALYZE bare; CHECKPOINT")?;

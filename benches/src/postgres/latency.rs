@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use super::{connect, server};
+use crate::report::{FIGURES, percentile};
 
 /// Answers when it started, in microseconds since 1970.
 #[derive(Serialize, Deserialize)]
@@ -54,19 +55,17 @@ pub(super) async fn run(tasks: u64) -> anyhow::Result<()> {
     }
     drop(node.stdin.take());
     ensure!(node.wait().await?.success(), "the node failed");
-    println!("{tasks} tasks, each on an idle queue, milliseconds:");
-    say("from before the submit to the start in another process", starts);
-    say("of it, until the submit was acknowledged", submits);
-    say("on the same server, one insert of one row by bare SQL", commits);
+    println!("{tasks} tasks, each on an idle queue:");
+    say("from before the submit to the start in another process", &starts);
+    say("of it, until the submit was acknowledged", &submits);
+    say("on the same server, one insert of one row by bare SQL", &commits);
     Ok(())
 }
 
 /// Prints how long something took: the middle, the slowest of a hundred, and the slowest.
-fn say(what: &str, mut took: Vec<f64>) {
-    took.sort_unstable_by(f64::total_cmp);
-    let at = |permille: usize| took.get((took.len() * permille / 1_000).min(took.len() - 1));
-    if let (Some(half), Some(most), Some(worst)) = (at(500), at(990), took.last()) {
-        println!("  {half:7.2} p50 {most:7.2} p99 {worst:7.2} max: {what}");
+fn say(what: &str, took: &[f64]) {
+    for (name, permille) in [("p50", 500), ("p99", 990), ("max", 1_000)] {
+        FIGURES.note(&format!("  {what}, {name}"), percentile(took, permille), "ms");
     }
 }
 

@@ -114,6 +114,12 @@ pub(crate) fn bare_work(server: &Server, url: &str, tasks: u64) -> anyhow::Resul
     bare::work(server, url, tasks)
 }
 
+/// Does the same on a server of its own.
+pub(crate) fn bare_alone(tasks: u64) -> anyhow::Result<f64> {
+    let server = server()?;
+    bare::work(&server, &server.url(), tasks)
+}
+
 /// Makes an empty database on a server.
 pub(crate) fn database(server: &Server, name: &str) -> anyhow::Result<String> {
     psql(server, &server.url(), &format!("CREATE DATABASE {name}"))?;
@@ -143,9 +149,4 @@ fn output(mut process: Process) -> anyhow::Result<String> {
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{name} failed: {said}");
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

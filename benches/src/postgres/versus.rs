@@ -5,10 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use artos_core::{Client, TaskHandle};
 use artos_test_postgres::{Durability, Proxy, Server};
 
-use super::{bare, connect, database, median, psql, server};
+use super::{bare, connect, database, psql, server};
 use crate::{
     load::{self, submit_batches},
-    report::Stopwatch,
+    report::{Stopwatch, median},
 };
 
 /// Runs both in turns, and prints medians and ratios.
@@ -51,14 +51,14 @@ pub(super) async fn run(
         Durability::None => "no commit synced to the disk",
     };
     println!("medians of {turns}, {slots} slots, {disk}:");
-    println!("  bare SQL, claim 200 and end 200:  {:.0}/s", median(works));
-    println!("  whole runtime, one stage:         {:.0}/s", median(runs));
-    println!("  ratio of the two:                 {:.2}", median(ratios));
-    println!("  whole runtime, five stages:       {:.0}/s", median(fives));
-    println!("  submitted and run at a time:      {:.0}/s", median(wholes));
-    println!("  bare SQL, insert 200:             {:.0}/s", median(bares));
-    println!("  submitted, 64 callers of 100:     {:.0}/s", median(inserts));
-    println!("  ratio of the two:                 {:.2}", median(insert_ratios));
+    println!("  bare SQL, claim 200 and end 200:  {:.0}/s", median(&works));
+    println!("  whole runtime, one stage:         {:.0}/s", median(&runs));
+    println!("  ratio of the two:                 {:.2}", median(&ratios));
+    println!("  whole runtime, five stages:       {:.0}/s", median(&fives));
+    println!("  submitted and run at a time:      {:.0}/s", median(&wholes));
+    println!("  bare SQL, insert 200:             {:.0}/s", median(&bares));
+    println!("  submitted, 64 callers of 100:     {:.0}/s", median(&inserts));
+    println!("  ratio of the two:                 {:.2}", median(&insert_ratios));
     Ok(())
 }
 

@@ -84,7 +84,11 @@ pub(super) fn bars(lines: &Lines) -> Vec<Bar> {
         most("memory, submit to start, p50", 30.0, "us", micros("memory, latency", START_P50)),
         most("memory, submit to start, p99", 200.0, "us", micros("memory, latency", START_P99)),
         least("sled, burn-down, of raw sled", 0.7, of("sled", "sled raw")),
-        least("sled, 64 submitters, of raw sled", 0.7, of("sled, submitted meanwhile", "sled raw")),
+        least(
+            "sled, 64 submitters, of raw sled",
+            0.7,
+            of("sled, submitted meanwhile", "sled raw, submitted meanwhile"),
+        ),
         least("sled, burn-down, of effectum as it is", 2.0, of("sled", "effectum")),
         least("sled, burn-down, of effectum in WAL", 2.0, of("sled", "effectum in WAL")),
         least(
@@ -198,6 +202,7 @@ const SLED_CACHE: f64 = 64.0 * 1024.0 * 1024.0;
 
 fn idle_and_stages(lines: &Lines) -> Vec<Bar> {
     let mut bars = Vec::new();
+    // None, though each loop looks at long intervals in case a hint was lost: that shows.
     for (store, calls) in [("memory", 0.0), ("sled", 0.0), ("postgres", 1.0)] {
         let (id, name) = (format!("{store}, idle"), named(store));
         bars.push(Bar {

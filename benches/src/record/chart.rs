@@ -34,7 +34,7 @@ pub(super) fn draw(bars: &[Bar]) -> Result<String, fmt::Error> {
          font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
          <text x=\"10\" y=\"20\" font-size=\"14\">No-ops finished per second (logarithmic): \
-         artos blue, what nothing can be faster than grey, peers orange</text>\n"
+         artos blue, by hand grey, peers orange</text>\n"
     );
     for decade in 0..=DECADES as u32 {
         let x = NAMES + LENGTH * f64::from(decade) / DECADES;

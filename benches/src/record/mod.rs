@@ -1,4 +1,4 @@
-//! artos, what it cannot be faster than, and its peers, in turns in one run: the figures of
+//! artos, the same work written by hand, and its peers, in turns in one run: the figures of
 //! docs/PERFORMANCE.md, and how artos stands to the bars it is held to.
 
 mod bars;
@@ -34,6 +34,10 @@ pub(crate) struct Options {
     /// A part of the tasks, such as 0.05, to see whether everything runs.
     #[arg(long, default_value_t = 1.0)]
     part: f64,
+    /// How many processes wanted a processor before anything was built for this; unless it is
+    /// given, as many as want one now.
+    #[arg(long)]
+    load: Option<f64>,
     /// The file the lines are kept in, one for each measurement.
     #[arg(long)]
     lines: PathBuf,
@@ -70,7 +74,7 @@ async fn measure(options: &Options) -> anyhow::Result<Lines> {
         .collect();
     ensure!(!subjects.is_empty(), "nothing is called {:?}", options.only);
     let server = Server::start(Durability::Power)?;
-    let programs = Programs::new(options.peers.clone(), options.python.clone(), &server)?;
+    let programs = Programs::new(options, &server)?;
     let mut lines = Lines::default();
     let progress = bar("measured", u64::from(options.turns) * subjects.len() as u64);
     for turn in 1..=options.turns {

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use super::{
     bars, chart,
     lines::{Line, Lines},
-    subjects::{self, Subject, Table},
+    subjects::{self, Subject, Table, Who},
 };
 use crate::report::{machine, short};
 
@@ -56,13 +56,13 @@ fn measured(lines: &Lines) -> anyhow::Result<String> {
     let subjects = subjects::all();
     for (table, title, beside) in TABLES {
         writeln!(text, "\n### {title}\n")?;
-        let head = match (table, beside) {
-            (Table::Latency, _) => "p50, least to most | p99, least to most",
-            (_, "") => "tasks/s | least to most",
-            _ => "tasks/s | least to most | artos in proportion",
+        let (head, tasks) = match (table, beside) {
+            (Table::Latency, _) => ("p50, least to most | p99, least to most", "samples"),
+            (_, "") => ("tasks/s | least to most", "tasks"),
+            _ => ("tasks/s | least to most | artos in proportion", "tasks"),
         };
         let columns = head.matches('|').count() + 1;
-        writeln!(text, "| what | {head} | at a time | tasks | durability | settings |")?;
+        writeln!(text, "| what | {head} | at a time | {tasks} | durability | settings |")?;
         writeln!(text, "|---|{}---|---|---|---|", "---|".repeat(columns))?;
         for subject in subjects.iter().filter(|subject| subject.table == table) {
             if let Some(line) = lines.of(subject.id) {
@@ -107,17 +107,27 @@ fn figures(lines: &Lines, subject: &Subject, beside: &str) -> String {
     if subject.table == Table::Latency {
         // Ours has more moments than the start.
         let ours = lines.spread(subject.id, "start_p50_us").is_some();
-        let [(p50, around50), (p99, around99)] = if ours {
-            ["start_p50_us", "start_p99_us"].map(spread)
+        let [p50, p99, max] = if ours {
+            ["start_p50_us", "start_p99_us", "start_max_us"]
         } else {
-            ["p50_us", "p99_us"].map(spread)
+            ["p50_us", "p99_us", "max_us"]
         };
-        return format!("{p50} us, {around50} | {p99} us, {around99}");
+        // Few samples have no 99th percentile.
+        let (name, note) = match lines.spread(subject.id, p99) {
+            Some(_) => (p99, ""),
+            None => (max, "slowest: "),
+        };
+        let ((p50, around50), (most, around)) = (spread(p50), spread(name));
+        return format!("{p50} us, {around50} | {note}{most} us, {around}");
     }
     let (median, around) = spread("rate");
     if beside.is_empty() {
         return format!("{median} | {around}");
     }
+    let beside = match subject.what {
+        "submit" | "raw-submit" => "sled, submitted meanwhile",
+        _ => beside,
+    };
     let ratio = lines.ratio((beside, "rate"), (subject.id, "rate"));
     format!("{median} | {around} | {}", ratio.map_or_else(|| String::from("-"), short))
 }
@@ -130,10 +140,10 @@ fn rates(lines: &Lines) -> Vec<chart::Bar> {
         .filter_map(|subject| {
             let line = lines.of(subject.id)?;
             let rate = lines.median(subject.id, "rate")?;
-            let kind = match (line.peer.as_str(), subject.what) {
-                ("artos", _) => chart::Kind::Ours,
-                ("bare SQL", _) | (_, "by-hand" | "raw") => chart::Kind::Ceiling,
-                _ => chart::Kind::Peer,
+            let kind = match subject.who {
+                _ if subject.is_by_hand() => chart::Kind::Ceiling,
+                Who::Ours => chart::Kind::Ours,
+                Who::Peer(_) | Who::BareSql | Who::Celery => chart::Kind::Peer,
             };
             Some(chart::Bar { name: name(&subject, line), rate, kind })
         })

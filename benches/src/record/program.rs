@@ -11,6 +11,7 @@ use artos_test_postgres::Server;
 use tokio::process::Command;
 
 use super::{
+    Options,
     lines::Line,
     subjects::{Subject, Who},
 };
@@ -28,16 +29,12 @@ pub(super) struct Programs<'a> {
 }
 
 impl<'a> Programs<'a> {
-    pub(super) fn new(
-        peers: Option<PathBuf>,
-        python: Option<PathBuf>,
-        server: &'a Server,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn new(options: &Options, server: &'a Server) -> anyhow::Result<Self> {
+        let (peers, python) = (options.peers.clone(), options.python.clone());
         for path in peers.iter().chain(&python) {
             ensure!(path.exists(), "{} is not there", path.display());
         }
-        let load = std::fs::read_to_string("/proc/loadavg")?;
-        let load = load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(f64::NAN);
+        let load = options.load.map_or_else(load, Ok)?;
         Ok(Self { peers, python, server, load })
     }
 
@@ -118,6 +115,12 @@ impl<'a> Programs<'a> {
         ensure!(line.verified >= line.tasks, "{} of {} ended", line.verified, line.tasks);
         Ok(Some(line))
     }
+}
+
+/// Reads how many processes wanted a processor, on average over the last minute.
+fn load() -> anyhow::Result<f64> {
+    let load = std::fs::read_to_string("/proc/loadavg")?;
+    Ok(load.split(' ').next().unwrap_or_default().parse()?)
 }
 
 fn bare_line(subject: &Subject, version: &str, rate: f64) -> anyhow::Result<Line> {

@@ -36,6 +36,11 @@ pub(super) struct Subject {
 }
 
 impl Subject {
+    /// Says whether it is the same work written by hand, with as little as it takes.
+    pub(super) fn is_by_hand(&self) -> bool {
+        self.who == Who::BareSql || self.what.starts_with("by-hand") || self.what.starts_with("raw")
+    }
+
     /// Does with a part of the tasks.
     pub(super) fn scaled(mut self, part: f64) -> Self {
         if self.what != "idle" {
@@ -88,6 +93,7 @@ const FILE: &[Row] = &[
     ("sled", File, Ours, "burn-down", "sled", 200_000, 256),
     ("sled, submitted meanwhile", File, Ours, "submit", "sled", 200_000, 1_024),
     ("sled raw", File, Ours, "raw", "sled", 200_000, 256),
+    ("sled raw, submitted meanwhile", File, Ours, "raw-submit", "sled", 200_000, 1_024),
     ("effectum", File, Peer("effectum"), "burn-down", "sqlite", 10_000, 256),
     ("effectum in WAL", File, Peer("effectum"), "burn-down", "sqlite-wal", 50_000, 256),
     ("riverqueue sqlite", File, Peer("riverqueue"), "burn-down", "sqlite", 20_000, 1_000),
@@ -120,28 +126,29 @@ const FIVE_STAGES: &[Row] = &[
         256,
     ),
     ("sled, five stages", FiveStages, Ours, "pipeline", "sled", 40_000, 1_024),
-    ("sled raw, five stages", FiveStages, Ours, "raw-pipeline", "sled", 40_000, 256),
+    ("sled raw, five stages", FiveStages, Ours, "raw-pipeline", "sled", 40_000, 1_024),
     ("duroxide, five stages", FiveStages, Peer("duroxide"), "pipeline", "sqlite", 200, 2),
     ("postgres, five stages", FiveStages, Ours, "pipeline", "postgres", 20_000, 1_024),
     ("underway, five stages", FiveStages, Peer("underway"), "pipeline", "postgres", 400, 4),
     ("celery, five stages", FiveStages, Celery, "pipeline", "redis-everysec", 1_500, 2),
 ];
 
+/// Everybody gives as many samples.
 const LATENCY: &[Row] = &[
-    ("memory, latency", Latency, Ours, "latency", "memory", 1_000, 256),
+    ("memory, latency", Latency, Ours, "latency", "memory", 500, 256),
     ("sled, latency", Latency, Ours, "latency", "sled", 500, 256),
-    ("effectum, latency", Latency, Peer("effectum"), "latency", "sqlite", 100, 256),
-    ("effectum in WAL, latency", Latency, Peer("effectum"), "latency", "sqlite-wal", 100, 256),
-    ("riverqueue sqlite, latency", Latency, Peer("riverqueue"), "latency", "sqlite", 100, 256),
-    ("apalis sqlite, latency", Latency, Peer("apalis"), "latency", "sqlite", 100, 256),
-    ("duroxide, latency", Latency, Peer("duroxide"), "latency", "sqlite", 50, 2),
+    ("effectum, latency", Latency, Peer("effectum"), "latency", "sqlite", 500, 256),
+    ("effectum in WAL, latency", Latency, Peer("effectum"), "latency", "sqlite-wal", 500, 256),
+    ("riverqueue sqlite, latency", Latency, Peer("riverqueue"), "latency", "sqlite", 500, 256),
+    ("apalis sqlite, latency", Latency, Peer("apalis"), "latency", "sqlite", 500, 256),
+    ("duroxide, latency", Latency, Peer("duroxide"), "latency", "sqlite", 500, 2),
     ("postgres, latency", Latency, Ours, "latency", "postgres", 500, 256),
-    ("awa, latency", Latency, Peer("awa"), "latency", "postgres", 200, 256),
-    ("graphile_worker, latency", Latency, Peer("graphile_worker"), "latency", "postgres", 200, 256),
-    ("riverqueue postgres, latency", Latency, Peer("riverqueue"), "latency", "postgres", 100, 256),
-    ("apalis postgres, latency", Latency, Peer("apalis"), "latency", "postgres", 100, 256),
-    ("underway, latency", Latency, Peer("underway"), "latency", "postgres", 200, 4),
-    ("celery, latency", Latency, Celery, "latency", "redis-everysec", 200, 2),
+    ("awa, latency", Latency, Peer("awa"), "latency", "postgres", 500, 256),
+    ("graphile_worker, latency", Latency, Peer("graphile_worker"), "latency", "postgres", 500, 256),
+    ("riverqueue postgres, latency", Latency, Peer("riverqueue"), "latency", "postgres", 500, 256),
+    ("apalis postgres, latency", Latency, Peer("apalis"), "latency", "postgres", 500, 256),
+    ("underway, latency", Latency, Peer("underway"), "latency", "postgres", 500, 4),
+    ("celery, latency", Latency, Celery, "latency", "redis-everysec", 500, 2),
 ];
 
 const BARS: &[Row] = &[
@@ -165,3 +172,28 @@ const BARS: &[Row] = &[
     ("postgres, one stage", Bars, Ours, "one-stage", "postgres", 20_000, 256),
     ("postgres, a hundred stages", Bars, Ours, "hundred-stages", "postgres", 400, 256),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_by_hand_is_no_peer() {
+        let by_hand = all().into_iter().filter(Subject::is_by_hand);
+        let ids: Vec<_> = by_hand.map(|subject| subject.id).collect();
+        assert_eq!(
+            ids,
+            [
+                "memory by hand",
+                "memory by hand, JSON",
+                "sled raw",
+                "sled raw, submitted meanwhile",
+                "postgres bare",
+                "memory by hand, five stages",
+                "memory by hand, JSON, five stages",
+                "sled raw, five stages",
+                "sled raw, one by one",
+            ]
+        );
+    }
+}

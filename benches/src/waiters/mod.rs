@@ -18,7 +18,10 @@ use tokio::{
     process::Command,
 };
 
-use crate::load::Noop;
+use crate::{
+    load::Noop,
+    report::{FIGURES, percentile},
+};
 
 pub(crate) use ask::ask;
 
@@ -87,7 +90,8 @@ pub(crate) async fn measure(polls: usize, streams: usize, http2: bool) -> anyhow
     report("long-polls", &ended[..polls], &heard)?;
     report("streams", &ended[polls..], &heard)?;
     let each = during.saturating_sub(before) as f64 / (polls + streams) as f64;
-    println!("memory: {before} KiB before, {during} KiB with all waiting, {each:.1} KiB for each");
+    println!("memory: {before} KiB before, {during} KiB with all waiting");
+    FIGURES.note("memory of each that waits", each, "KiB");
     Ok(())
 }
 
@@ -110,13 +114,12 @@ fn report(what: &str, ended: &[(TaskId, u64)], heard: &HashMap<TaskId, u64>) -> 
         let at = heard.get(id).with_context(|| format!("nobody heard of the end of {id}"))?;
         late.push(at.saturating_sub(*end) as f64 / 1e3);
     }
-    late.sort_by(f64::total_cmp);
-    let at = |part: usize| late.get((late.len() * part / 100).min(late.len().saturating_sub(1)));
-    if let (Some(half), Some(most), Some(worst)) = (at(50), at(99), late.last()) {
-        let count = late.len();
-        println!(
-            "{count} {what}: heard after {half:.1} ms (p50), {most:.1} (p99), {worst:.1} (max)"
-        );
+    if late.is_empty() {
+        return Ok(());
+    }
+    for (name, permille) in [("p50", 500), ("p99", 990), ("max", 1_000)] {
+        let heard = format!("{} {what}: heard after, {name}", late.len());
+        FIGURES.note(&heard, percentile(&late, permille), "ms");
     }
     Ok(())
 }

@@ -30,6 +30,7 @@ const SCHEMA: &str = "graphile_worker";
 /// As its own benchmark has them.
 const LOCAL_QUEUE: usize = 5_000;
 const BATCH_DELAY: Duration = Duration::from_millis(5);
+const POLL: Duration = Duration::from_millis(5);
 
 struct Graphile {
     pool: PgPool,
@@ -48,7 +49,7 @@ impl Peer for Graphile {
             .pg_pool(pool.clone())
             .schema(SCHEMA)
             .concurrency(work.slots)
-            .poll_interval(Duration::from_millis(5))
+            .poll_interval(POLL)
             .complete_job_batch_delay(BATCH_DELAY)
             .local_queue(LocalQueueConfig::default().with_size(LOCAL_QUEUE))
             .define_job::<Task>()
@@ -64,7 +65,7 @@ impl Peer for Graphile {
             durability: "the server's: each commit synced",
             settings: format!(
                 "concurrency {}, local_queue {LOCAL_QUEUE}, \
-                 complete_job_batch_delay {BATCH_DELAY:?}",
+                 complete_job_batch_delay {BATCH_DELAY:?}, poll_interval {POLL:?}",
                 self.slots
             ),
         }

@@ -194,7 +194,8 @@ async fn latency<P: Peer>(mut peer: P, work: &Work) -> Result<serde_json::Value>
     tokio::time::sleep(Duration::from_secs(1)).await;
     let mut waits = Vec::new();
     for number in 0..work.tasks {
-        // A moment of rest, not in step with anything.
+        // A moment of rest since the last start, not in step with anything; artos-bench's is as
+        // long.
         tokio::time::sleep(Duration::from_millis(5 + number * 7 % 11)).await;
         let asked = Instant::now();
         peer.submit(Noop::new(number)).await?;
@@ -203,12 +204,23 @@ async fn latency<P: Peer>(mut peer: P, work: &Work) -> Result<serde_json::Value>
         waits.push(at.saturating_duration_since(asked).as_secs_f64() * 1e6);
     }
     let verified = all_ended(&mut peer, work.tasks).await?;
-    waits.sort_unstable_by(f64::total_cmp);
-    let at = |part: usize| waits[(waits.len() * part / 100).min(waits.len() - 1)];
     let mut line = line(&peer, work, verified);
-    line["p50_us"] = json!(at(50));
-    line["p99_us"] = json!(at(99));
+    line["p50_us"] = json!(percentile(&mut waits, 500));
+    if waits.len() >= SAMPLES_FOR_P99 {
+        line["p99_us"] = json!(percentile(&mut waits, 990));
+    }
+    line["max_us"] = json!(percentile(&mut waits, 1_000));
     Ok(line)
+}
+
+/// The fewest samples of which a 99th percentile is told: two of them took longer.
+const SAMPLES_FOR_P99: usize = 200;
+
+/// The least of the values that so many of a thousand are no larger than, as in `artos-bench`.
+fn percentile(values: &mut [f64], permille: usize) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let rank = (values.len() * permille).div_ceil(1_000).max(1);
+    values.get(rank - 1).copied()
 }
 
 fn line<P: Peer>(peer: &P, work: &Work, verified: u64) -> serde_json::Value {
