@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     load::Noop,
-    report::{FIGURES, bar, percentile},
+    report::{FIGURES, bar, percentiles},
     stores::{Opened, StoreChoice},
 };
 
@@ -50,11 +50,7 @@ pub(crate) async fn measure(
     let loaded = if load == 0 { String::from("idle") } else { format!("{load} tasks/s") };
     let mut found = Vec::new();
     for (what, micros) in measured {
-        for (name, permille) in [("p50", 500), ("p95", 950), ("p99", 990), ("max", 1_000)] {
-            if name == "p99" && micros.len() < SAMPLES_FOR_P99 {
-                continue;
-            }
-            let at = percentile(&micros, permille);
+        for (name, at) in percentiles(&micros) {
             let long = format!("latency, {choice}, {loaded}: submit to {what}, {name}");
             FIGURES.note(&long, at, "us");
             found.push((format!("{}_{name}_us", what.replace(' ', "_")), at));
@@ -63,9 +59,6 @@ pub(crate) async fn measure(
     runtime.shutdown(Duration::from_secs(5)).await?;
     Ok(found)
 }
-
-/// The fewest of which a 99th percentile is told: two of them took longer.
-const SAMPLES_FOR_P99: usize = 200;
 
 /// A rest in which everything goes to sleep, in step with nothing. The programs in `benches/peers`
 /// rest as long.

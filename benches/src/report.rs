@@ -167,6 +167,16 @@ pub(crate) fn percentile(values: &[f64], permille: usize) -> f64 {
     values.get(rank - 1).copied().unwrap_or(f64::NAN)
 }
 
+/// The fewest values of which a 99th percentile is told: two of 200 are larger.
+const VALUES_FOR_P99: usize = 200;
+
+/// The percentiles that are told of as many values as there are, by name.
+pub(crate) fn percentiles(values: &[f64]) -> Vec<(&'static str, f64)> {
+    let mut names = vec![("p50", 500), ("p95", 950), ("p99", 990), ("max", 1_000)];
+    names.retain(|(name, _)| *name != "p99" || values.len() >= VALUES_FOR_P99);
+    names.into_iter().map(|(name, permille)| (name, percentile(values, permille))).collect()
+}
+
 /// A bar that shows how much is done; nothing where nobody looks.
 pub(crate) fn bar(what: &str, count: u64) -> ProgressBar {
     let bar = ProgressBar::new(count).with_message(String::from(what));
@@ -177,6 +187,16 @@ pub(crate) fn bar(what: &str, count: u64) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn few_values_have_no_99th_percentile() {
+        let names = |count| {
+            let told = percentiles(&vec![1.0; count]);
+            told.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(200), ["p50", "p95", "p99", "max"]);
+        assert_eq!(names(199), ["p50", "p95", "max"]);
+    }
 
     #[test]
     fn a_percentile_is_one_of_the_values() {

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{connect, server};
-use crate::report::{FIGURES, percentile};
+use crate::report::{FIGURES, percentiles};
 
 /// Answers when it started, in microseconds since 1970.
 #[derive(Serialize, Deserialize)]
@@ -62,10 +62,10 @@ pub(super) async fn run(tasks: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints how long something took: the middle, the slowest of a hundred, and the slowest.
+/// Prints how long something took.
 fn say(what: &str, took: &[f64]) {
-    for (name, permille) in [("p50", 500), ("p99", 990), ("max", 1_000)] {
-        FIGURES.note(&format!("  {what}, {name}"), percentile(took, permille), "ms");
+    for (name, at) in percentiles(took) {
+        FIGURES.note(&format!("  {what}, {name}"), at, "ms");
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::{
 
 use crate::{
     load::Noop,
-    report::{FIGURES, percentile},
+    report::{FIGURES, percentiles},
 };
 
 pub(crate) use ask::ask;
@@ -117,9 +117,8 @@ fn report(what: &str, ended: &[(TaskId, u64)], heard: &HashMap<TaskId, u64>) -> 
     if late.is_empty() {
         return Ok(());
     }
-    for (name, permille) in [("p50", 500), ("p99", 990), ("max", 1_000)] {
-        let heard = format!("{} {what}: heard after, {name}", late.len());
-        FIGURES.note(&heard, percentile(&late, permille), "ms");
+    for (name, at) in percentiles(&late) {
+        FIGURES.note(&format!("{} {what}: heard after, {name}", late.len()), at, "ms");
     }
     Ok(())
 }
