@@ -300,15 +300,8 @@ fn refuse_blobs(folder: &Folder) -> std::io::Result<StoreResult<()>> {
 
 #[cfg(test)]
 mod tests {
-    use artos_core::{Timestamp, machine, model::NewTask};
-    use bytes::Bytes;
-
     use super::*;
-    use crate::{
-        SledStore,
-        codec::{Kept, Stored},
-        lookup::Apart,
-    };
+    use crate::SledStore;
 
     #[test]
     fn a_poll_of_a_running_task_waits_for_no_later_group_than_its_own() {
@@ -317,13 +310,8 @@ mod tests {
         let folder = Folder::open(place.path()).unwrap();
         let disk = Disk::open_unread(folder, &options).unwrap();
         let id = TaskId::from_uuid(Uuid::from_u128(7));
-        let task = NewTask::new(id, "kind", "queue", Bytes::new());
-        let record = machine::insert(&task, Timestamp::from_micros(1));
-        let input = Kept::Inline(Bytes::new());
-        let stored = Stored { record, input, result: None, generation: 0 };
-        let task = Arc::new(Loaded { stored, spilled: None, apart: Apart::Nothing });
         disk.apply(Batch::default(), 0).unwrap();
-        disk.show(vec![(id, Some(task))], Counts::default());
+        disk.show(vec![(id, Some(Loaded::submitted(id)))], Counts::default());
         disk.apply(Batch::default(), 0).unwrap();
         disk.show(Vec::new(), Counts::default());
         assert_eq!((disk.applied(), disk.glance(id).unwrap().seen), (2, 1));

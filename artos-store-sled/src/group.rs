@@ -217,3 +217,32 @@ impl Lookup for Group<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::{SledStore, folder::Folder};
+
+    #[test]
+    fn what_an_operation_took_back_is_shown_to_no_reader() {
+        let place = tempfile::tempdir().unwrap();
+        let options = SledStore::builder(place.path()).into_options();
+        let folder = Folder::open(place.path()).unwrap();
+        let disk = Disk::open_unread(folder, &options).unwrap();
+        let (mut live, mut counts) = (Live::default(), Counts::default());
+        let mut changes = Changes::default();
+        let mut group = Group::new(&disk, &mut live, &mut counts, &mut changes);
+        let [first, second] = [1, 2].map(|id| TaskId::from_uuid(Uuid::from_u128(id)));
+        group.run(first, Some(Loaded::submitted(first)));
+        group.keep();
+        group.run(first, None);
+        group.run(second, Some(Loaded::submitted(second)));
+        group.take_back();
+        group.write_anyway();
+        let written = group.write(Sum::new(Uuid::nil(), 0)).unwrap().unwrap();
+        assert_eq!(written.touched, [(first, Some(Loaded::submitted(first)))]);
+        assert!(live.running(first).is_some() && live.running(second).is_none());
+    }
+}

@@ -70,6 +70,18 @@ pub(crate) struct Loaded {
     pub(crate) apart: Apart,
 }
 
+#[cfg(test)]
+impl Loaded {
+    /// A task that was just submitted, for tests.
+    pub(crate) fn submitted(id: TaskId) -> Arc<Self> {
+        let task = artos_core::model::NewTask::new(id, "kind", "queue", Bytes::new());
+        let record = artos_core::machine::insert(&task, artos_core::Timestamp::from_micros(1));
+        let input = Kept::Inline(Bytes::new());
+        let stored = Stored { record, input, result: None, generation: 0 };
+        Arc::new(Self { stored, spilled: None, apart: Apart::Nothing })
+    }
+}
+
 /// What a running task has in a row of its own, because it changed since the task was claimed. Its
 /// row is older then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

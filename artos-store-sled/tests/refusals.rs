@@ -13,7 +13,7 @@ use artos_core::{
 use artos_store_sled::SledStore;
 use tempfile::TempDir;
 
-use tasks::{claim, complete, new_task};
+use tasks::{claim, complete, new_task, open_tree};
 
 /// Returns the names and contents of all files of a folder.
 fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -105,7 +105,7 @@ async fn store_with_an_ended_task() -> TempDir {
 
 /// Changes the first block of a table, as a broken disk would, and sled did not notice.
 fn damage(folder: &Path, table: &[u8], damage: impl FnOnce(&mut Vec<u8>)) {
-    let tree = sled::open(folder).unwrap();
+    let tree = open_tree(folder);
     let mut block = tree.get(table).unwrap().unwrap().to_vec();
     damage(&mut block);
     tree.insert(table, block).unwrap();
@@ -114,7 +114,7 @@ fn damage(folder: &Path, table: &[u8], damage: impl FnOnce(&mut Vec<u8>)) {
 #[tokio::test]
 async fn every_flipped_bit_of_a_block_is_found() {
     let folder = store_with_an_ended_task().await;
-    let good = sled::open(folder.path()).unwrap().get(b"t").unwrap().unwrap();
+    let good = open_tree(folder.path()).get(b"t").unwrap().unwrap();
     for at in (0..good.len()).step_by(7) {
         damage(folder.path(), b"t", |block| {
             *block = good.to_vec();
@@ -151,7 +151,7 @@ async fn a_task_that_is_listed_and_missing_is_found_when_the_store_is_opened() {
     let store = SledStore::open(folder.path()).unwrap();
     store.insert(&[new_task(1)]).await.unwrap();
     drop(store);
-    sled::open(folder.path()).unwrap().remove(b"t").unwrap();
+    open_tree(folder.path()).remove(b"t").unwrap();
     let opened = SledStore::open(folder.path());
     let Err(StoreError::Corrupt { message }) = opened else { panic!("{opened:?}") };
     assert!(message.contains(&new_task(1).id.to_string()), "{message}");
@@ -160,7 +160,7 @@ async fn a_task_that_is_listed_and_missing_is_found_when_the_store_is_opened() {
 #[tokio::test]
 async fn a_block_under_another_key_is_found() {
     let folder = store_with_an_ended_task().await;
-    let tree = sled::open(folder.path()).unwrap();
+    let tree = open_tree(folder.path());
     let block = tree.get(b"t").unwrap().unwrap();
     tree.insert([b"t".as_slice(), new_task(0).id.as_uuid().as_bytes()].concat(), block).unwrap();
     drop(tree);
@@ -173,7 +173,7 @@ async fn a_block_under_another_key_is_found() {
 async fn a_refused_operation_leaves_nothing_behind() {
     let folder = store_with_an_ended_task().await;
     // A block that no idempotency key can be read from.
-    sled::open(folder.path()).unwrap().insert(b"k", b"nonsense").unwrap();
+    open_tree(folder.path()).insert(b"k", b"nonsense").unwrap();
     let store = SledStore::open(folder.path()).unwrap();
     let keyed = NewTask { idempotency_key: Some("key".into()), ..new_task(3) };
     // The first task is inserted, then the damaged block is met, and the first is taken back.

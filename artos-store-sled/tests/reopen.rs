@@ -20,7 +20,7 @@ use artos_store_sled::{SledStore, offline};
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use tasks::{claim, complete, new_task};
+use tasks::{claim, complete, new_task, open_tree};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -218,7 +218,7 @@ async fn the_last_checkpoint_survives_whatever_its_size_and_what_came_before_and
     }
     assert_eq!(store.prune(&Retention::all(Duration::ZERO), 100).await.unwrap(), expected.len());
     drop(store);
-    let tree = sled::open(&path).unwrap();
+    let tree = open_tree(&path);
     assert_eq!(tree.iter().keys().map(Result::unwrap).collect::<Vec<_>>(), [b"h"]);
 }
 
@@ -242,7 +242,7 @@ async fn a_pruned_task_leaves_nothing_behind() {
     assert_eq!(store.list(&listing).await.unwrap().counts.unwrap().total(), 0);
     drop(store);
 
-    let tree = sled::open(folder.folder.path().join("a/b/store")).unwrap();
+    let tree = open_tree(&folder.folder.path().join("a/b/store"));
     let left: Vec<_> = tree.iter().keys().map(Result::unwrap).collect();
     assert_eq!(left, [b"h"], "only the head");
 }

@@ -4,7 +4,7 @@
 
 pub(crate) mod every_state;
 
-use std::time::Duration;
+use std::{fs::File, path::Path, time::Duration};
 
 use artos_core::{
     Name,
@@ -13,6 +13,13 @@ use artos_core::{
 };
 use bytes::Bytes;
 use uuid::Uuid;
+
+/// Opens the tree of a store that was closed. A thread of sled's may still have to let go of it,
+/// for which stores wait, and sled does not.
+pub(crate) fn open_tree(folder: &Path) -> sled::Db {
+    File::open(folder.join("db")).unwrap().lock().unwrap();
+    sled::open(folder).unwrap()
+}
 
 /// Makes a task whose id and input tell it from others.
 pub(crate) fn new_task(number: u128) -> NewTask {
