@@ -7,9 +7,8 @@ use std::{fmt, future::Future, sync::Arc};
 
 use artos_core::{Name, TaskRecord};
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures::future::BoxFuture;
@@ -137,12 +136,23 @@ impl Auth {
         problems
     }
 
-    /// Finds out who calls, and until when that holds.
-    async fn caller(&self, headers: &HeaderMap) -> Result<(Caller, Lapse), Problem> {
-        let for_good = |caller| (caller, Lapse::default());
-        if self.is_open() {
-            return Ok(for_good(Caller { organization: None, scopes: Scopes::ALL }));
+    /// Finds out who calls, if nobody has to be asked for that; `None` if somebody has to.
+    pub(crate) fn glance(&self, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+        match &self.scheme {
+            Scheme::Open => Ok(Some(Caller { organization: None, scopes: Scopes::ALL })),
+            Scheme::Tokens(tokens) => {
+                let token = bearer(headers)?;
+                if self.keys.is_some() && Keys::claims(token) {
+                    return Ok(None);
+                }
+                find(tokens, token).map(Some).ok_or_else(invalid_token)
+            }
+            _ => Ok(None),
         }
+    }
+
+    /// Finds out who calls, and until when that holds, where [`glance`](Self::glance) does not say.
+    async fn ask(&self, headers: &HeaderMap) -> Result<(Caller, Lapse), Problem> {
         let token = bearer(headers)?;
         if let Some(keys) = self.keys()
             && Keys::claims(token)
@@ -150,8 +160,7 @@ impl Auth {
             return keys.caller(token).await?.ok_or_else(invalid_token);
         }
         let found = match &self.scheme {
-            Scheme::Open => None,
-            Scheme::Tokens(tokens) => find(tokens, token).map(for_good),
+            Scheme::Open | Scheme::Tokens(_) => None,
             Scheme::Lookup(lookup) => lookup(token.to_owned()).await?.map(|caller| {
                 let lapse = asking_again(lookup, token, &caller);
                 (caller, lapse)
@@ -226,30 +235,6 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// Lets a request through to its route if it is known who calls.
-pub(crate) async fn guard(
-    State(guard): State<Arc<Guard>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    match guard.auth.caller(request.headers()).await {
-        Ok((caller, lapse)) => {
-            request.extensions_mut().insert(caller);
-            // Nothing is read as credentials that stay good.
-            if lapse.may_come() {
-                request.extensions_mut().insert(lapse);
-            }
-            next.run(request).await
-        }
-        Err(problem) => match &guard.limiter {
-            Some(limiter) if problem.status() == StatusCode::UNAUTHORIZED => {
-                limiter.after_refusal(request.extensions(), problem)
-            }
-            _ => problem.into_response(),
-        },
-    }
-}
-
 /// Asks the host now and then whether a token still is what it was when a stream was opened.
 fn asking_again(lookup: &Lookup, token: &str, caller: &Caller) -> Lapse {
     let (lookup, token, caller) = (Arc::clone(lookup), token.to_owned(), caller.clone());
@@ -269,6 +254,44 @@ fn asking_again(lookup: &Lookup, token: &str, caller: &Caller) -> Lapse {
 pub(crate) struct Guard {
     pub(crate) auth: Auth,
     pub(crate) limiter: Option<Arc<Limiter>>,
+}
+
+impl Guard {
+    /// Lets a request pass if it is known at once who calls; `false` if somebody has to be asked.
+    pub(crate) fn glance(&self, request: &mut Request) -> Result<bool, Response> {
+        match self.auth.glance(request.headers()) {
+            Ok(Some(caller)) => {
+                request.extensions_mut().insert(caller);
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(problem) => Err(self.refuse(request, problem)),
+        }
+    }
+
+    /// Lets a request pass if those who have to be asked know who calls.
+    pub(crate) async fn ask(&self, request: &mut Request) -> Result<(), Response> {
+        match self.auth.ask(request.headers()).await {
+            Ok((caller, lapse)) => {
+                request.extensions_mut().insert(caller);
+                // Nothing is read as credentials that stay good.
+                if lapse.may_come() {
+                    request.extensions_mut().insert(lapse);
+                }
+                Ok(())
+            }
+            Err(problem) => Err(self.refuse(request, problem)),
+        }
+    }
+
+    fn refuse(&self, request: &Request, problem: Problem) -> Response {
+        match &self.limiter {
+            Some(limiter) if problem.status() == StatusCode::UNAUTHORIZED => {
+                limiter.after_refusal(request.extensions(), problem)
+            }
+            _ => problem.into_response(),
+        }
+    }
 }
 
 /// Returns the bearer token of a request.

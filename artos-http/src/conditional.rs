@@ -1,7 +1,12 @@
 //! Conditional requests: an `ETag` from a task's revision, and `304 Not Modified`.
 
+use std::convert::Infallible;
+
 use artos_core::TaskRecord;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderValue, header, request::Parts},
+};
 use headers::{ETag, HeaderMapExt, IfNoneMatch};
 
 /// Returns the entity tag of everything that is a pure function of the task: `"17"`.
@@ -34,6 +39,14 @@ impl Known {
         let Some(known) = &self.0 else { return false };
         let tag = format!("\"{}\"", record.revision).parse::<ETag>();
         tag.is_ok_and(|tag| !known.precondition_passes(&tag))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Known {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.headers))
     }
 }
 

@@ -68,6 +68,7 @@
 
 mod access;
 mod app;
+mod around;
 mod auth;
 mod backlog;
 mod builder;

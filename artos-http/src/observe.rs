@@ -1,55 +1,31 @@
-//! The outermost layer: request ids, spans, and the one error body; and a layer further in, for
-//! panics and deadlines. Each layer costs about as much as reading a task, so they are one where
-//! nothing comes between.
-
-use std::{panic::AssertUnwindSafe, sync::Arc};
+//! What every request and its answer have: a request id, a span, and the one error body.
 
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
-    middleware::Next,
-    response::{IntoResponse, Response},
+    extract::{MatchedPath, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::Response,
 };
-use futures::FutureExt;
 use tokio::time::Instant;
-use tracing::{Instrument, Span};
+use tracing::{Span, span::Entered};
 
-use crate::{app::App, error::Problem, nested::Prefix, prefer, wire::ProblemMedia};
+use crate::{app::App, error::Problem, nested::Prefix, wire::ProblemMedia};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest request id that is taken over from a client, in bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
-/// Runs a request, and makes a presentable response of whatever comes of it.
-pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    Observed::new(&app, &request).present(next.run(request)).await
-}
-
-/// Answers for a handler that panics or takes too long.
-pub(crate) async fn contain(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    limit(&app, request, next).await
-}
-
-/// Does both.
-pub(crate) async fn observe_and_contain(
-    State(app): State<Arc<App>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    Observed::new(&app, &request).present(limit(&app, request, next)).await
-}
-
 /// What the answer needs of the request.
-struct Observed {
+pub(crate) struct Observed {
     id: HeaderValue,
     span: Span,
+    started: Instant,
     media: ProblemMedia,
     prefix: Prefix,
 }
 
 impl Observed {
-    fn new(app: &App, request: &Request) -> Self {
+    pub(crate) fn new(app: &App, request: &Request) -> Self {
         let id = clients_request_id(request.headers()).unwrap_or_else(|| new_request_id(app));
         let route = request.extensions().get::<MatchedPath>();
         let route = route.map_or("(none)", MatchedPath::as_str);
@@ -58,20 +34,20 @@ impl Observed {
             tracing::info_span!("request", id = text(&id), method = %request.method(), route);
         let media = media_of_errors(request.headers());
         let prefix = Prefix::of(request.extensions(), request.uri());
-        Self { id, span, media, prefix }
+        Self { id, span, started: Instant::now(), media, prefix }
     }
 
-    async fn present(self, run: impl Future<Output = Response>) -> Response {
-        let Self { id, span, media, prefix } = self;
-        let started = Instant::now();
-        let response = async {
-            let response = finish(run.await, media, text(&id), &prefix);
-            let status = response.status().as_u16();
-            tracing::debug!(status, elapsed = ?started.elapsed(), "answered");
-            response
-        };
-        let mut response = response.instrument(span).await;
-        response.headers_mut().insert(REQUEST_ID, id);
+    /// Enters the span of the request.
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        self.span.enter()
+    }
+
+    /// Makes a presentable response of whatever came of the request.
+    pub(crate) fn present(&self, response: Response) -> Response {
+        let mut response = finish(response, self.media, text(&self.id), &self.prefix);
+        let status = response.status().as_u16();
+        tracing::debug!(status, elapsed = ?self.started.elapsed(), "answered");
+        response.headers_mut().insert(REQUEST_ID, self.id.clone());
         response
     }
 }
@@ -79,21 +55,6 @@ impl Observed {
 /// Request ids are printable, whoever made them.
 fn text(id: &HeaderValue) -> &str {
     id.to_str().unwrap_or_default()
-}
-
-async fn limit(app: &App, request: Request, next: Next) -> Response {
-    let mut deadline = app.request_timeout;
-    if request.method() == Method::GET {
-        deadline += prefer::wait(request.headers()).unwrap_or_default();
-    }
-    // A panic leaves nothing half-done that another request could see: handlers share only what is
-    // behind locks of its own.
-    let run = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(deadline, run).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(_)) => Problem::internal("a handler panicked").into_response(),
-        Err(_) => Problem::timeout().into_response(),
-    }
 }
 
 /// Gives refusals the one error body, and every response the headers that all have.

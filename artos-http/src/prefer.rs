@@ -1,8 +1,11 @@
 //! The `Prefer` header (RFC 7240): long-polls, and asking for what we do anyway.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, HeaderName, HeaderValue, request::Parts},
+};
 
 pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -20,6 +23,17 @@ pub(crate) fn wait(headers: &HeaderMap) -> Option<Duration> {
     // Only too many digits can fail to parse.
     let seconds = value.parse().unwrap_or(WAIT_MAX_SECONDS).min(WAIT_MAX_SECONDS);
     Some(Duration::from_secs(seconds))
+}
+
+/// How long the client wants to wait for a change, if it does.
+pub(crate) struct Wait(pub(crate) Option<Duration>);
+
+impl<S: Sync> FromRequestParts<S> for Wait {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(wait(&parts.headers)))
+    }
 }
 
 /// Returns whether the client prefers what a submission does anyway.

@@ -5,7 +5,7 @@ use std::{
     fs::{File, TryLockError},
     io,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -51,6 +51,8 @@ pub(crate) struct Disk {
     /// Groups of changes that readers may have seen.
     applied: AtomicU64,
     visible: RwLock<Visible>,
+    /// Held while sled flushes, when it takes no batch.
+    flushing: Mutex<()>,
     recent: Recent,
     poison: Poison,
     activity: Arc<Activity>,
@@ -112,6 +114,7 @@ impl Disk {
             durability: options.durability,
             applied: AtomicU64::new(0),
             visible: RwLock::default(),
+            flushing: Mutex::default(),
             recent: Recent::default(),
             poison: Poison::default(),
             activity: Arc::default(),
@@ -225,12 +228,15 @@ impl Disk {
         counts: Counts,
     ) -> StoreResult<()> {
         let Written { batch, touched, bytes, .. } = written;
+        self.activity.commit(Doing::Writing);
+        // A flush is waited for here, because whoever waits below keeps readers out.
+        let flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut visible = self.visible.write().unwrap_or_else(PoisonError::into_inner);
         let changing = self.recent.change(changes.tasks().chain(touched.iter().map(|(id, _)| *id)));
         self.apply(batch, bytes)?;
         let before = visible.update(touched, counts, self.applied());
         // Freed once nobody waits for it.
-        drop((changing, visible));
+        drop((changing, visible, flushing));
         drop(before);
         Ok(())
     }
@@ -238,7 +244,9 @@ impl Disk {
     /// Returns when all that was applied is as durable as was asked for.
     pub(crate) fn sync(&self) -> StoreResult<()> {
         self.activity.sync(Doing::Flushing);
+        let flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         self.db.flush().map_err(|error| self.failed("flushing", &error))?;
+        drop(flushing);
         reach(Point::Flushed);
         if self.durability == Durability::Power {
             self.activity.sync(Doing::Syncing);

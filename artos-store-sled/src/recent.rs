@@ -1,8 +1,8 @@
 //! Records that were read lately, so that who polls a task need not wait for a look at the tree.
 //!
 //! A record is kept only while its row is as it was read, and while the task does not run: of
-//! those that do, memory has all there is. Each task has one place where it may be kept, and shares
-//! that with others.
+//! those that do, memory has all there is. Each task has a shelf where it may be kept, and shares
+//! its few places with others.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -11,8 +11,10 @@ use std::sync::{
 
 use artos_core::model::{TaskId, TaskRecord};
 
-/// How many records are kept: about 2 MB, and at most 8 MB.
-const PLACES: usize = 4_096;
+/// How many records are kept, in all about 2 MB, and at most 8 MB: so many on each shelf. With one
+/// place for each task, of a thousand that are polled two hundred would push each other out.
+const SHELVES: usize = 1_024;
+const PLACES: usize = 4;
 /// Most bytes of texts in a record that is kept.
 const TEXT_BYTES_MAX: usize = 1_024;
 
@@ -31,11 +33,34 @@ pub(crate) fn is_small(record: &TaskRecord) -> bool {
 /// Records that were read lately.
 #[derive(Debug)]
 pub(crate) struct Recent {
-    places: Box<[Mutex<Option<Arc<Read>>>]>,
+    shelves: Box<[Mutex<Shelf>]>,
     /// How many are kept, or are about to be.
     kept: AtomicUsize,
     /// Odd while the tree changes, and another number after each change.
     turn: AtomicU64,
+}
+
+/// A few records; the one that was put here last comes first.
+#[derive(Debug, Default)]
+struct Shelf([Option<Arc<Read>>; PLACES]);
+
+impl Shelf {
+    fn find(&mut self, id: TaskId) -> Option<&mut Option<Arc<Read>>> {
+        self.0.iter_mut().find(|place| place.as_ref().is_some_and(|read| read.record.id == id))
+    }
+
+    /// Puts a record in front; returns whether there is one more now.
+    fn put(&mut self, read: Read) -> bool {
+        let was_there = self.find(read.record.id).and_then(Option::take).is_some();
+        let mut read = Some(Arc::new(read));
+        for place in &mut self.0 {
+            std::mem::swap(place, &mut read);
+            if read.is_none() {
+                return !was_there;
+            }
+        }
+        false
+    }
 }
 
 /// A record as it was read.
@@ -56,7 +81,7 @@ pub(crate) struct Changing<'a>(&'a Recent);
 impl Default for Recent {
     fn default() -> Self {
         Self {
-            places: std::iter::repeat_with(Mutex::default).take(PLACES).collect(),
+            shelves: std::iter::repeat_with(Mutex::default).take(SHELVES).collect(),
             kept: AtomicUsize::new(0),
             turn: AtomicU64::new(0),
         }
@@ -66,7 +91,7 @@ impl Default for Recent {
 impl Recent {
     /// Returns the record of a task, if it is kept.
     pub(crate) fn get(&self, id: TaskId) -> Option<Arc<Read>> {
-        self.place(id)?.as_ref().filter(|read| read.record.id == id).map(Arc::clone)
+        self.shelf(id)?.find(id)?.as_ref().map(Arc::clone)
     }
 
     /// Begins a look at the tree, of which a record may be kept.
@@ -76,12 +101,12 @@ impl Recent {
 
     /// Keeps what a look found, unless the tree has changed since it began.
     pub(crate) fn keep(&self, turn: Turn, read: Read) {
-        let Some(mut place) = self.place(read.record.id) else { return };
+        let Some(mut shelf) = self.shelf(read.record.id) else { return };
         // Counted before the turn is read: a change takes its turn first and looks then whether
         // anything is kept, so one of both sees the other.
         self.kept.fetch_add(1, Ordering::SeqCst);
         let is_current = turn.0.is_multiple_of(2) && self.look().0 == turn.0;
-        let is_one_more = is_current && place.replace(Arc::new(read)).is_none();
+        let is_one_more = is_current && shelf.put(read);
         if !is_one_more {
             self.kept.fetch_sub(1, Ordering::SeqCst);
         }
@@ -98,19 +123,19 @@ impl Recent {
     }
 
     fn forget(&self, id: TaskId) {
-        let Some(mut place) = self.place(id) else { return };
-        if place.as_ref().is_some_and(|read| read.record.id == id) {
+        let Some(mut shelf) = self.shelf(id) else { return };
+        if let Some(place) = shelf.find(id) {
             *place = None;
             self.kept.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
-    fn place(&self, id: TaskId) -> Option<MutexGuard<'_, Option<Arc<Read>>>> {
+    fn shelf(&self, id: TaskId) -> Option<MutexGuard<'_, Shelf>> {
         // The end of an id is random.
         let [.., high, low] = *id.as_uuid().as_bytes();
-        let at = usize::from(u16::from_be_bytes([high, low])) % PLACES;
-        // What a place holds is always whole.
-        Some(self.places.get(at)?.lock().unwrap_or_else(PoisonError::into_inner))
+        let at = usize::from(u16::from_be_bytes([high, low])) % SHELVES;
+        // What a shelf holds is always whole.
+        Some(self.shelves.get(at)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -131,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    /// A record; those with the same `low` share a place.
+    /// A record; those with the same `low` share a shelf.
     fn read(high: u128, low: u128) -> Read {
         let task = NewTask::new(
             TaskId::from_uuid(Uuid::from_u128(high << 64 | low)),
@@ -192,17 +217,42 @@ mod tests {
     }
 
     #[test]
-    fn tasks_that_share_a_place_are_not_taken_for_each_other() {
+    fn tasks_that_share_a_shelf_are_not_taken_for_each_other() {
         let recent = Recent::default();
         recent.keep(recent.look(), read(1, 1));
         assert!(recent.get(id(2, 1)).is_none());
         drop(recent.change(std::iter::once(id(2, 1))));
         assert!(recent.get(id(1, 1)).is_some());
         recent.keep(recent.look(), read(2, 1));
-        assert!(recent.get(id(1, 1)).is_none());
-        // Counted once, so the last one that goes is looked for.
+        assert!(recent.get(id(1, 1)).is_some() && recent.get(id(2, 1)).is_some());
+        drop(recent.change(std::iter::once(id(1, 1))));
+        assert!(recent.get(id(1, 1)).is_none() && recent.get(id(2, 1)).is_some());
         drop(recent.change(std::iter::once(id(2, 1))));
         assert!(recent.get(id(2, 1)).is_none());
+        assert_eq!(recent.kept.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_full_shelf_loses_what_was_put_there_first() {
+        let recent = Recent::default();
+        for high in 1..=5 {
+            recent.keep(recent.look(), read(high, 1));
+        }
+        let kept = |high| recent.get(id(high, 1)).is_some();
+        assert_eq!([1, 2, 3, 4, 5].map(kept), [false, true, true, true, true]);
+        // Put there again, it is there once, and in front.
+        recent.keep(recent.look(), read(2, 1));
+        assert_eq!(recent.kept.load(Ordering::SeqCst), PLACES);
+        recent.keep(recent.look(), read(6, 1));
+        assert_eq!([2, 3, 4, 5, 6].map(kept), [true, false, true, true, true]);
+        // The same behind a place that is free.
+        drop(recent.change(std::iter::once(id(5, 1))));
+        recent.keep(recent.look(), read(4, 1));
+        drop(recent.change(std::iter::once(id(4, 1))));
+        assert_eq!([2, 4, 5, 6].map(kept), [true, false, false, true]);
+        // Counted once, so the last one that goes is looked for.
+        drop(recent.change((1..=6).map(|high| id(high, 1))));
+        assert_eq!([2, 4, 5, 6].map(kept), [false; 4]);
         assert_eq!(recent.kept.load(Ordering::SeqCst), 0);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use artos_core::Random;
-use axum::{Router, middleware, response::IntoResponse, routing::MethodRouter};
+use axum::{Router, handler::Handler, middleware, response::IntoResponse, routing::MethodRouter};
 use bytes::Bytes;
 use utoipa_axum::router::UtoipaMethodRouter;
 
@@ -15,13 +15,13 @@ use crate::ui;
 use crate::{
     Problem,
     app::{App, Mount},
-    auth::{self, Guard},
+    around::Around,
+    auth::Guard,
     backlog::Backlog,
     cors,
     error::ProblemKind,
     keys,
     limits::{self, Limiter},
-    observe,
     openapi::{self, Documentation},
     resource::{Download, Endpoint},
     routes,
@@ -118,7 +118,6 @@ impl RouterBuilder {
         for routes in self.routes {
             guarded = guarded.merge(routes);
         }
-        // A layer on routes, not around the router: what is not there is not found, whoever asks.
         let limiter = self.limits.as_ref().map(|limits| Arc::new(Limiter::new(limits)));
         let guard = Arc::new(Guard { auth: self.auth, limiter: limiter.clone() });
         let guarded = match limiter.filter(|_| guarded.has_routes()) {
@@ -127,30 +126,31 @@ impl RouterBuilder {
             }
             None => guarded,
         };
-        let guarded = match guarded.has_routes() {
-            true => guarded.route_layer(middleware::from_fn_with_state(guard, auth::guard)),
-            false => guarded,
-        };
-        #[cfg(feature = "docs-ui")]
-        let guarded = match self.has_ui {
-            true => ui::routes(&self.openapi_path)
-                .into_iter()
-                .fold(guarded, |router, (path, methods)| router.route(&path, methods)),
-            false => guarded,
-        };
-        let router = guarded
-            .merge(with_both_spellings(service, Arc::clone(&app)))
-            .fallback(async || Problem::new(ProblemKind::NotFound, "Not found").into_response());
         let origins: Vec<_> =
             self.cors_origins.iter().filter_map(|origin| cors::origin(origin)).collect();
-        let router = if origins.is_empty() {
-            router.layer(middleware::from_fn_with_state(app, observe::observe_and_contain))
-        } else {
-            // From the inside out.
-            router
-                .layer(middleware::from_fn_with_state(Arc::clone(&app), observe::contain))
-                .layer(cors::layer(origins))
-                .layer(middleware::from_fn_with_state(app, observe::observe))
+        let around = |guard| match origins.is_empty() {
+            true => Around::all(&app, guard),
+            false => Around::inner(&app, guard),
+        };
+        // A layer on routes, not around the router: what is not there is not found, whoever asks.
+        let guarded = match guarded.has_routes() {
+            true => guarded.route_layer(around(Some(guard))),
+            false => guarded,
+        };
+        let open = with_both_spellings(service, Arc::clone(&app));
+        #[cfg(feature = "docs-ui")]
+        let open = match self.has_ui {
+            true => ui::routes(&self.openapi_path)
+                .into_iter()
+                .fold(open, |router, (path, methods)| router.route(&path, methods)),
+            false => open,
+        };
+        let nothing = async || Problem::new(ProblemKind::NotFound, "Not found").into_response();
+        let router =
+            guarded.merge(open.route_layer(around(None))).fallback(nothing.layer(around(None)));
+        let router = match origins.is_empty() {
+            true => router,
+            false => router.layer(cors::layer(origins)).layer(Around::outer(&app)),
         };
         #[cfg(feature = "compression")]
         let router = if self.is_compressing { compression::around(router) } else { router };

@@ -6,7 +6,7 @@ use artos_core::{
 };
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderValue, header},
     response::Response,
 };
 use bytes::Bytes;
@@ -49,11 +49,11 @@ pub(crate) async fn document(
     State(mount): State<Mount>,
     caller: Caller,
     PathId(id): PathId,
-    headers: HeaderMap,
+    known: Known,
 ) -> Result<Response, Problem> {
     let (record, output) =
         completed(&mount, mount.find(&caller, Action::Read, id, Part::Output).await?)?;
-    let mut response = if Known::of(&headers).is_current(&record) {
+    let mut response = if known.is_current(&record) {
         not_modified()
     } else {
         json_bytes((mount.endpoint.render)(&record, &output)?)
@@ -68,11 +68,11 @@ pub(crate) async fn download(
     mount: Mount,
     caller: Caller,
     PathId(id): PathId,
-    headers: HeaderMap,
+    known: Known,
 ) -> Result<Response, Problem> {
     let (record, output) =
         completed(&mount, mount.find(&caller, Action::Read, id, Part::Output).await?)?;
-    if Known::of(&headers).is_current(&record) {
+    if known.is_current(&record) {
         let mut response = not_modified();
         make_cacheable(&mut response, &record);
         return Ok(response);

@@ -20,9 +20,8 @@ pub(crate) use events::LAST_EVENT_ID;
 use std::sync::Arc;
 
 use axum::{
-    Json,
     body::Body,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
@@ -30,8 +29,9 @@ use serde::Serialize;
 use utoipa_axum::{router::UtoipaMethodRouter, routes};
 
 use crate::{
-    Caller,
+    Caller, Problem,
     app::{App, Mount, PathId},
+    conditional::Known,
     idempotency, nested,
     resource::ServeBytes,
 };
@@ -41,6 +41,9 @@ pub(crate) use looks::Looks;
 
 /// Most headers that an answer of ours has, or about that.
 const HEADERS: usize = 10;
+
+/// Bytes that the status of most tasks fits in.
+const BODY_BYTES: usize = 512;
 
 /// The routes of a resource, below its base path, with their documentation.
 pub(crate) fn of_resource() -> [UtoipaMethodRouter<Mount>; 8] {
@@ -68,15 +71,21 @@ pub(crate) fn of_openapi() -> UtoipaMethodRouter<Arc<App>> {
 
 /// The route of something that a resource offers besides the document.
 pub(crate) fn of_download(mount: Mount, serve: ServeBytes) -> MethodRouter {
-    get(move |caller: Caller, id: PathId, headers: HeaderMap| {
-        document::download(Arc::clone(&serve), mount.clone(), caller, id, headers)
+    get(move |caller: Caller, id: PathId, known: Known| {
+        document::download(Arc::clone(&serve), mount.clone(), caller, id, known)
     })
 }
 
+/// Writes an answer as JSON; with room for all of it, so that nothing is moved while it grows.
 fn ok_json(body: &impl Serialize) -> Response {
-    let mut response = Json(body).into_response();
-    // With those that are still to come, so that they are moved once.
-    response.headers_mut().reserve(HEADERS);
+    let mut bytes = Vec::with_capacity(BODY_BYTES);
+    if let Err(error) = serde_json::to_writer(&mut bytes, body) {
+        return Problem::internal(error).into_response();
+    }
+    let mut response = Response::new(Body::from(bytes));
+    let headers = response.headers_mut();
+    headers.reserve(HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use artos_core::TaskRecord;
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderValue, header},
+    http::{HeaderValue, header},
     response::Response,
 };
 
@@ -15,7 +15,7 @@ use crate::{
     access::Action,
     app::{Mount, PathId},
     conditional::{self, Known},
-    prefer,
+    prefer::{self, Wait},
     wire::TaskStatus,
 };
 
@@ -55,16 +55,16 @@ pub(crate) async fn status(
     State(mount): State<Mount>,
     caller: Caller,
     PathId(id): PathId,
-    headers: HeaderMap,
+    known: Known,
+    Wait(wait): Wait,
 ) -> Result<Response, Problem> {
-    let known = Known::of(&headers);
-    let wait = prefer::wait(&headers);
     let mut record = mount.record(&caller, Action::Read, id).await?;
     if let Some(patience) = wait
         && !record.is_terminal()
         && (!known.is_some() || known.is_current(&record))
     {
-        record = next(&mount, &caller, record, patience).await?;
+        // On the heap, because few wait, and the others would carry the room for it.
+        record = Box::pin(next(&mount, &caller, record, patience)).await?;
     }
     let mut response = answer(&mount, &record, &known);
     let headers = response.headers_mut();

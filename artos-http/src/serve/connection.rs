@@ -1,12 +1,13 @@
 //! One connection, from its first byte to its last.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, pin::pin, task::Poll, time::Duration};
 
 use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Request},
 };
+use futures::{StreamExt, stream::FuturesUnordered};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -34,6 +35,14 @@ const STREAMS_MAX: u32 = 256;
 /// How often a silent connection of HTTP/2 is asked whether it is still there, and how long it may
 /// take to say so.
 const PING: Duration = Duration::from_secs(20);
+
+/// Why a connection ends before its client ends it.
+enum Over {
+    /// The server stops.
+    Server,
+    /// Nobody asks, or nobody reads.
+    Idle,
+}
 
 /// What all connections share.
 #[derive(Clone)]
@@ -72,17 +81,16 @@ impl Connections {
         let busy = activity.clone();
         let app = self.app;
         let service = service_fn(move |request: Request<Incoming>| {
-            let busy = busy.begin();
+            let (busy, version) = (busy.begin(), request.version());
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(ConnectInfo(address));
             let answered = app.clone().oneshot(request);
             async move {
                 let Ok(response) = answered.await;
-                Ok::<_, Infallible>(response.map(|body| busy.until_end_of(body)))
+                Ok::<_, Infallible>(response.map(|body| busy.until_end_of(body, version)))
             }
         });
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(self.idle_max);
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -90,17 +98,31 @@ impl Connections {
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING);
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.ending.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        // A set of one, which is looked at only when it woke up: all connections wait for the same
+        // end, and would meet there with each request.
+        let mut over = FuturesUnordered::from_iter([async {
+            tokio::select! {
+                () = self.ending.cancelled() => Over::Server,
+                // Both protocols have timers of their own: that of HTTP/1 would be set with each
+                // request, and that of HTTP/2 is content with answers to pings.
+                () = activity.idle_for(self.idle_max) => Over::Idle,
             }
-            // The protocols have timers of their own, but none before it is known which one it is,
-            // and none for HTTP/2 that answers pings and asks for nothing, or never reads.
-            () = activity.idle_for(self.idle_max) => {
+        }]);
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            Some(over) = over.next() => {
+                activity.has_written();
                 connection.as_mut().graceful_shutdown();
-                tokio::time::timeout(GOODBYE, connection).await.unwrap_or(Ok(()))
+                match (over, futures::poll!(connection.as_mut())) {
+                    (_, Poll::Ready(ended)) => ended,
+                    (Over::Server, Poll::Pending) => connection.await,
+                    // HTTP/2 says goodbye, and HTTP/1 has nobody to say it to.
+                    (Over::Idle, Poll::Pending) if !activity.has_written() => Ok(()),
+                    (Over::Idle, Poll::Pending) => {
+                        tokio::time::timeout(GOODBYE, connection).await.unwrap_or(Ok(()))
+                    }
+                }
             }
         };
         if let Err(error) = ended {

@@ -1,22 +1,21 @@
 //! Knowing when a connection does nothing, or waits for a client that does not read.
 
 use std::{
-    collections::HashMap,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use axum::body::{Body, Bytes};
-use http_body::{Frame, SizeHint};
-use tokio::{
-    sync::Notify,
-    time::{Instant, sleep_until},
+use axum::{
+    body::{Body, Bytes},
+    http::Version,
 };
+use http_body::{Frame, SizeHint};
+use tokio::time::{Instant, sleep_until};
 
 /// Longest piece of an answer that is handed out at a time. Whoever takes a piece has read those
 /// before it, so a short one says more about what is read.
@@ -30,7 +29,7 @@ pub(super) struct Activity(Arc<Shared>);
 struct Shared {
     since: Instant,
     state: Mutex<State>,
-    changed: Notify,
+    has_written: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -44,8 +43,7 @@ struct State {
     is_writing: bool,
     written: Instant,
     /// Bodies that may wait for their reader.
-    bodies: HashMap<u64, Arc<Reading>>,
-    next: u64,
+    bodies: Vec<Arc<Reading>>,
 }
 
 /// Since when a body waits to be read, in microseconds of the connection, plus one; zero while it
@@ -61,16 +59,15 @@ impl Activity {
             idle_since: since,
             is_writing: false,
             written: since,
-            bodies: HashMap::new(),
-            next: 0,
+            bodies: Vec::new(),
         };
-        Self(Arc::new(Shared { since, state: Mutex::new(state), changed: Notify::new() }))
+        let has_written = AtomicBool::new(false);
+        Self(Arc::new(Shared { since, state: Mutex::new(state), has_written }))
     }
 
     /// Counts one more until the returned guard is dropped.
     pub(super) fn begin(&self) -> Busy {
         self.0.state().busy += 1;
-        self.0.changed.notify_one();
         Busy(Arc::clone(&self.0))
     }
 
@@ -81,23 +78,30 @@ impl Activity {
         state.is_writing = is_writing;
         state.written = now;
         state.idle_since = now;
-        drop(state);
-        self.0.changed.notify_one();
+    }
+
+    /// Notes that something is written.
+    pub(super) fn writes(&self) {
+        self.0.has_written.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether something was written since this was asked last.
+    pub(super) fn has_written(&self) -> bool {
+        self.0.has_written.swap(false, Ordering::Relaxed)
     }
 
     /// Waits until there was no request for so long, or an answer that nobody read on.
+    ///
+    /// Nobody has to tell of what happens meanwhile: a wait for the client that begins after a look
+    /// is not over before the next one.
     pub(super) async fn idle_for(&self, time: Duration) {
         loop {
             let now = Instant::now();
-            let until = self.0.waits_since().map(|since| since + time);
-            if until.is_some_and(|until| until <= now) {
+            let until = self.0.waits_since().unwrap_or(now) + time;
+            if until <= now {
                 return;
             }
-            tokio::select! {
-                () = self.0.changed.notified() => {}
-                // While the service has to go on, nothing tells when that ends.
-                () = sleep_until(until.unwrap_or(now + time)) => {}
-            }
+            sleep_until(until).await;
         }
     }
 }
@@ -117,7 +121,7 @@ impl Shared {
         if state.busy == 0 {
             return Some(state.idle_since);
         }
-        let waits = state.bodies.values().filter_map(|body| {
+        let waits = state.bodies.iter().filter_map(|body| {
             let micros = body.0.load(Ordering::Relaxed).checked_sub(1)?;
             Some((self.since + Duration::from_micros(micros)).max(state.written))
         });
@@ -126,6 +130,14 @@ impl Shared {
 }
 
 impl Reading {
+    /// A body that waits for its reader, from now on among those of its connection.
+    fn begin(shared: &Shared) -> Arc<Self> {
+        let reading = Arc::new(Self::default());
+        reading.waits(shared);
+        shared.state().bodies.push(Arc::clone(&reading));
+        reading
+    }
+
     fn waits(&self, shared: &Shared) {
         let micros = u64::try_from(shared.since.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
         self.0.store(micros + 1, Ordering::Relaxed);
@@ -142,18 +154,12 @@ pub(super) struct Busy(Arc<Shared>);
 
 impl Busy {
     /// Stays until the last byte of the body is taken, or nobody wants it any more.
-    pub(super) fn until_end_of(self, body: Body) -> Body {
-        let reading = Arc::new(Reading::default());
-        reading.waits(&self.0);
-        let number = {
-            let mut state = self.0.state();
-            let number = state.next;
-            state.next += 1;
-            state.bodies.insert(number, Arc::clone(&reading));
-            number
-        };
-        self.0.changed.notify_one();
-        Body::new(Followed { body, rest: Bytes::new(), reading, number, busy: self })
+    ///
+    /// Only of HTTP/2 one has to follow whether a body is read: a body of HTTP/1 waits behind
+    /// writes, which have a timer of their own.
+    pub(super) fn until_end_of(self, body: Body, version: Version) -> Answer {
+        let reading = (version >= Version::HTTP_2).then(|| Reading::begin(&self.0));
+        Answer { body, rest: Bytes::new(), reading, busy: self }
     }
 }
 
@@ -164,22 +170,19 @@ impl Drop for Busy {
         if state.busy == 0 {
             state.idle_since = Instant::now();
         }
-        drop(state);
-        self.0.changed.notify_one();
     }
 }
 
 /// A body that keeps its connection busy, and notes whether it is read.
-struct Followed {
+pub(super) struct Answer {
     body: Body,
     /// What is left of the last piece of the body.
     rest: Bytes,
-    reading: Arc<Reading>,
-    number: u64,
+    reading: Option<Arc<Reading>>,
     busy: Busy,
 }
 
-impl http_body::Body for Followed {
+impl http_body::Body for Answer {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -187,21 +190,25 @@ impl http_body::Body for Followed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let Some(reading) = &this.reading else {
+            return Pin::new(&mut this.body).poll_frame(context);
+        };
         // There is room for more: whoever reads has taken what was there before.
-        self.reading.is_served();
-        if self.rest.is_empty() {
-            let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
+        reading.is_served();
+        if this.rest.is_empty() {
+            let frame = match ready!(Pin::new(&mut this.body).poll_frame(context)) {
                 Some(Ok(frame)) => frame,
                 end => return Poll::Ready(end),
             };
             match frame.into_data() {
-                Ok(data) => self.rest = data,
+                Ok(data) => this.rest = data,
                 Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
             }
         }
-        let length = self.rest.len().min(PIECE_BYTES_MAX);
-        let piece = self.rest.split_to(length);
-        self.reading.waits(&self.busy.0);
+        let length = this.rest.len().min(PIECE_BYTES_MAX);
+        let piece = this.rest.split_to(length);
+        reading.waits(&this.busy.0);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -221,8 +228,10 @@ impl http_body::Body for Followed {
     }
 }
 
-impl Drop for Followed {
+impl Drop for Answer {
     fn drop(&mut self) {
-        self.busy.0.state().bodies.remove(&self.number);
+        if let Some(reading) = &self.reading {
+            self.busy.0.state().bodies.retain(|body| !Arc::ptr_eq(body, reading));
+        }
     }
 }

@@ -73,6 +73,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.activity.writes();
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.judge(written, context)
     }
@@ -82,6 +83,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.activity.writes();
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.judge(written, context)
     }

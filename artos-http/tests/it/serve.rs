@@ -108,7 +108,7 @@ async fn a_drain_that_starts_elsewhere_ends_it_too() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_sends_no_request_is_cut_off() {
     let server = start(Router::new(), SECOND).await;
-    for part in ["", "GET / HTT"] {
+    for part in ["", "GET / HTT", "GET / HTTP/1.1\r\nhost: x\r\n\r\nGET / HTT"] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(part.as_bytes()).await.unwrap();
         let mut rest = Vec::new();

@@ -1,0 +1,193 @@
+//! What a request goes through on its way to a route, as one layer: each layer of a router costs
+//! about as much as reading a task.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    extract::Request,
+    http::Method,
+    response::{IntoResponse, Response},
+};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, CatchUnwind, Either},
+};
+use pin_project_lite::pin_project;
+use tokio::time::{Sleep, sleep};
+use tower::{Layer, Service};
+
+use crate::{Problem, app::App, auth::Guard, observe::Observed, prefer};
+
+/// What there is around a service, from the outside in.
+#[derive(Clone)]
+pub(crate) struct Around(Arc<Parts>);
+
+struct Parts {
+    app: Arc<App>,
+    /// Request ids, the log, and the one error body.
+    is_observing: bool,
+    /// Deadlines.
+    is_timing: bool,
+    /// Who may pass.
+    guard: Option<Arc<Guard>>,
+}
+
+impl Around {
+    /// Everything, for routes with nothing else in between.
+    pub(crate) fn all(app: &Arc<App>, guard: Option<Arc<Guard>>) -> Self {
+        Self(Arc::new(Parts { app: Arc::clone(app), is_observing: true, is_timing: true, guard }))
+    }
+
+    /// What comes before anything else.
+    pub(crate) fn outer(app: &Arc<App>) -> Self {
+        Self(Arc::new(Parts {
+            app: Arc::clone(app),
+            is_observing: true,
+            is_timing: false,
+            guard: None,
+        }))
+    }
+
+    /// What comes after anything else.
+    pub(crate) fn inner(app: &Arc<App>, guard: Option<Arc<Guard>>) -> Self {
+        Self(Arc::new(Parts { app: Arc::clone(app), is_observing: false, is_timing: true, guard }))
+    }
+}
+
+impl<S> Layer<S> for Around {
+    type Service = Surrounded<S>;
+
+    fn layer(&self, service: S) -> Surrounded<S> {
+        Surrounded { around: self.clone(), service }
+    }
+}
+
+/// A service with all that around it.
+#[derive(Clone)]
+pub(crate) struct Surrounded<S> {
+    around: Around,
+    service: S,
+}
+
+type Served = Result<Response, Infallible>;
+
+/// How a request goes on behind the guard: it is served, or refused, or somebody has to be asked.
+type Passed<F> = Either<F, Either<Ready<Served>, BoxFuture<'static, Served>>>;
+
+impl<S> Service<Request> for Surrounded<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Answering<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let parts = &self.around.0;
+        let observed = parts.is_observing.then(|| Observed::new(&parts.app, &request));
+        let deadline = parts.is_timing.then(|| sleep(deadline(&parts.app, &request)));
+        // A panic leaves nothing half-done that another request could see: handlers share only what
+        // is behind locks of its own.
+        let served = AssertUnwindSafe(self.pass(request)).catch_unwind();
+        Answering { served, deadline, observed }
+    }
+}
+
+impl<S> Surrounded<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+{
+    /// Sends a request past the guard.
+    fn pass(&mut self, mut request: Request) -> Passed<S::Future> {
+        let Some(guard) = &self.around.0.guard else {
+            return Either::Left(self.service.call(request));
+        };
+        match guard.glance(&mut request) {
+            Ok(true) => Either::Left(self.service.call(request)),
+            Ok(false) => {
+                let guard = Arc::clone(guard);
+                // What was found to be ready is used, and a copy of it stays.
+                let copy = self.service.clone();
+                let mut service = std::mem::replace(&mut self.service, copy);
+                let asking = async move {
+                    match guard.ask(&mut request).await {
+                        Ok(()) => service.call(request).await,
+                        Err(refusal) => Ok(refusal),
+                    }
+                };
+                Either::Right(Either::Right(asking.boxed()))
+            }
+            Err(refusal) => Either::Right(Either::Left(ready(Ok(refusal)))),
+        }
+    }
+}
+
+/// Returns how long a request may take.
+fn deadline(app: &App, request: &Request) -> Duration {
+    match *request.method() {
+        Method::GET => app.request_timeout + prefer::wait(request.headers()).unwrap_or_default(),
+        _ => app.request_timeout,
+    }
+}
+
+pin_project! {
+    /// An answer that is being made.
+    ///
+    /// It is written out because it is kept for each request: nested async functions would hold
+    /// each of its parts several times.
+    pub(crate) struct Answering<F> {
+        #[pin]
+        served: CatchUnwind<AssertUnwindSafe<Passed<F>>>,
+        #[pin]
+        deadline: Option<Sleep>,
+        observed: Option<Observed>,
+    }
+}
+
+impl<F: Future<Output = Served>> Future for Answering<F> {
+    type Output = Served;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Served> {
+        let this = self.project();
+        let _entered = this.observed.as_ref().map(Observed::enter);
+        let response = match this.served.poll(context) {
+            Poll::Ready(Ok(Ok(response))) => response,
+            Poll::Ready(Err(_)) => Problem::internal("a handler panicked").into_response(),
+            Poll::Pending => match this.deadline.as_pin_mut().map(|timer| timer.poll(context)) {
+                Some(Poll::Ready(())) => Problem::timeout().into_response(),
+                Some(Poll::Pending) | None => return Poll::Pending,
+            },
+        };
+        Poll::Ready(Ok(match &*this.observed {
+            Some(observed) => observed.present(response),
+            None => response,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::future::RouteFuture;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_for_each_request_is_small() {
+        // Allocators are slower beyond a kilobyte. As nested async functions it was seventeen.
+        assert!(size_of::<Answering<RouteFuture<Infallible>>>() < 1_024);
+    }
+}
