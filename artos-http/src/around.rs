@@ -126,12 +126,15 @@ where
                 let asking = async move {
                     match guard.ask(&mut request).await {
                         Ok(()) => service.call(request).await,
-                        Err(refusal) => Ok(refusal),
+                        Err(problem) => Ok(guard.refuse(&request, problem)),
                     }
                 };
                 Either::Right(Either::Right(asking.boxed()))
             }
-            Err(refusal) => Either::Right(Either::Left(ready(Ok(refusal)))),
+            Err(problem) => {
+                let refusal = guard.refuse(&request, problem);
+                Either::Right(Either::Left(ready(Ok(refusal))))
+            }
         }
     }
 }

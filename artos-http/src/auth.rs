@@ -258,33 +258,24 @@ pub(crate) struct Guard {
 
 impl Guard {
     /// Lets a request pass if it is known at once who calls; `false` if somebody has to be asked.
-    pub(crate) fn glance(&self, request: &mut Request) -> Result<bool, Response> {
-        match self.auth.glance(request.headers()) {
-            Ok(Some(caller)) => {
-                request.extensions_mut().insert(caller);
-                Ok(true)
-            }
-            Ok(None) => Ok(false),
-            Err(problem) => Err(self.refuse(request, problem)),
-        }
+    pub(crate) fn glance(&self, request: &mut Request) -> Result<bool, Problem> {
+        let caller = self.auth.glance(request.headers())?;
+        Ok(caller.map(|caller| request.extensions_mut().insert(caller)).is_some())
     }
 
     /// Lets a request pass if those who have to be asked know who calls.
-    pub(crate) async fn ask(&self, request: &mut Request) -> Result<(), Response> {
-        match self.auth.ask(request.headers()).await {
-            Ok((caller, lapse)) => {
-                request.extensions_mut().insert(caller);
-                // Nothing is read as credentials that stay good.
-                if lapse.may_come() {
-                    request.extensions_mut().insert(lapse);
-                }
-                Ok(())
-            }
-            Err(problem) => Err(self.refuse(request, problem)),
+    pub(crate) async fn ask(&self, request: &mut Request) -> Result<(), Problem> {
+        let (caller, lapse) = self.auth.ask(request.headers()).await?;
+        request.extensions_mut().insert(caller);
+        // Nothing is read as credentials that stay good.
+        if lapse.may_come() {
+            request.extensions_mut().insert(lapse);
         }
+        Ok(())
     }
 
-    fn refuse(&self, request: &Request, problem: Problem) -> Response {
+    /// Answers a request that may not pass.
+    pub(crate) fn refuse(&self, request: &Request, problem: Problem) -> Response {
         match &self.limiter {
             Some(limiter) if problem.status() == StatusCode::UNAUTHORIZED => {
                 limiter.after_refusal(request.extensions(), problem)

@@ -76,13 +76,18 @@ pub(crate) fn of_download(mount: Mount, serve: ServeBytes) -> MethodRouter {
     })
 }
 
-/// Writes an answer as JSON; with room for all of it, so that nothing is moved while it grows.
 fn ok_json(body: &impl Serialize) -> Response {
+    json(StatusCode::OK, body)
+}
+
+/// Writes an answer as JSON; with room for all of it, so that nothing is moved while it grows.
+fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let mut bytes = Vec::with_capacity(BODY_BYTES);
     if let Err(error) = serde_json::to_writer(&mut bytes, body) {
         return Problem::internal(error).into_response();
     }
     let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.reserve(HEADERS);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

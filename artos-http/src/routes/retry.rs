@@ -5,13 +5,12 @@ use artos_core::{
     store::{Found, Part},
 };
 use axum::{
-    Json,
     extract::State,
     http::{HeaderMap, StatusCode},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 
-use super::accepted;
+use super::{accepted, json};
 use crate::{
     Caller, Problem,
     access::Action,
@@ -83,7 +82,7 @@ pub(crate) async fn retry(
         task_id: retried.id.to_string(),
         retry_of: id.to_string(),
     };
-    let mut response = (StatusCode::ACCEPTED, Json(answer)).into_response();
+    let mut response = json(StatusCode::ACCEPTED, &answer);
     accepted(&mut response, &mount.status_path(retried.id), retried.replayed);
     Ok(response)
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
     body::Body,
     extract::State,
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 
-use super::accepted;
+use super::{accepted, json};
 use crate::{
     Caller, Problem, access::Action, app::Mount, idempotency, prefer, request, wire::Accepted,
 };
@@ -73,7 +72,7 @@ pub(crate) async fn generate(
     tracing::info!(task_id = %submitted.id, replayed = submitted.replayed, "accepted");
     let answer =
         Accepted { message: mount.endpoint.message.to_string(), task_id: submitted.id.to_string() };
-    let mut response = (StatusCode::ACCEPTED, Json(answer)).into_response();
+    let mut response = json(StatusCode::ACCEPTED, &answer);
     accepted(&mut response, &mount.status_path(submitted.id), submitted.replayed);
     if prefer::respond_async(&headers) {
         let applied = HeaderValue::from_static("respond-async");
