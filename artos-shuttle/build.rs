@@ -74,9 +74,10 @@ const POISON: [(&str, &str); 2] = [
 
 /// What the embedded store remembers of what was read.
 const SLED_RECENT: &str = "../../artos-store-sled/src/recent.rs";
-const RECENT: [(&str, &str); 2] = [
+const RECENT: [(&str, &str); 3] = [
     ("use std::sync::{", "use shuttle::sync::{"),
-    ("const PLACES: usize = 4_096;", "const PLACES: usize = 2;"),
+    ("const RACKS: usize = 1_024;", "const RACKS: usize = 2;"),
+    ("const PLACES: usize = 4;", "const PLACES: usize = 2;"),
 ];
 
 const COPIES: [Copy; 30] = [

@@ -4,8 +4,8 @@
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    panic::AssertUnwindSafe,
-    pin::Pin,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -21,7 +21,10 @@ use futures::{
     future::{BoxFuture, CatchUnwind, Either},
 };
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    task::coop::unconstrained,
+    time::{Sleep, sleep},
+};
 use tower::{Layer, Service};
 
 use crate::{Problem, app::App, auth::Guard, observe::Observed, prefer};
@@ -43,22 +46,30 @@ struct Parts {
 impl Around {
     /// Everything, for routes with nothing else in between.
     pub(crate) fn all(app: &Arc<App>, guard: Option<Arc<Guard>>) -> Self {
-        Self(Arc::new(Parts { app: Arc::clone(app), is_observing: true, is_timing: true, guard }))
+        Self::with(app, (true, true), guard)
     }
 
     /// What comes before anything else.
     pub(crate) fn outer(app: &Arc<App>) -> Self {
-        Self(Arc::new(Parts {
-            app: Arc::clone(app),
-            is_observing: true,
-            is_timing: false,
-            guard: None,
-        }))
+        Self::with(app, (true, false), None)
     }
 
     /// What comes after anything else.
     pub(crate) fn inner(app: &Arc<App>, guard: Option<Arc<Guard>>) -> Self {
-        Self(Arc::new(Parts { app: Arc::clone(app), is_observing: false, is_timing: true, guard }))
+        Self::with(app, (false, true), guard)
+    }
+
+    /// Only the guard, for routes with the rest around them.
+    pub(crate) fn guard(app: &Arc<App>, guard: Arc<Guard>) -> Self {
+        Self::with(app, (false, false), Some(guard))
+    }
+
+    fn with(
+        app: &Arc<App>,
+        (is_observing, is_timing): (bool, bool),
+        guard: Option<Arc<Guard>>,
+    ) -> Self {
+        Self(Arc::new(Parts { app: Arc::clone(app), is_observing, is_timing, guard }))
     }
 }
 
@@ -99,9 +110,16 @@ where
         let parts = &self.around.0;
         let observed = parts.is_observing.then(|| Observed::new(&parts.app, &request));
         let deadline = parts.is_timing.then(|| sleep(deadline(&parts.app, &request)));
+        let entered = observed.as_ref().map(Observed::enter);
         // A panic leaves nothing half-done that another request could see: handlers share only what
         // is behind locks of its own.
-        let served = AssertUnwindSafe(self.pass(request)).catch_unwind();
+        let passed = catch_unwind(AssertUnwindSafe(|| self.pass(request)));
+        let passed = passed.unwrap_or_else(|_| {
+            let problem = Problem::internal("the guard panicked");
+            Either::Right(Either::Left(ready(Ok(problem.into_response()))))
+        });
+        drop(entered);
+        let served = Some(AssertUnwindSafe(passed).catch_unwind());
         Answering { served, deadline, observed }
     }
 }
@@ -153,11 +171,21 @@ pin_project! {
     /// It is written out because it is kept for each request: nested async functions would hold
     /// each of its parts several times.
     pub(crate) struct Answering<F> {
+        // Until it has ended.
         #[pin]
-        served: CatchUnwind<AssertUnwindSafe<Passed<F>>>,
+        served: Option<CatchUnwind<AssertUnwindSafe<Passed<F>>>>,
         #[pin]
         deadline: Option<Sleep>,
         observed: Option<Observed>,
+    }
+
+    impl<F> PinnedDrop for Answering<F> {
+        fn drop(this: Pin<&mut Self>) {
+            // What a handler drops belongs to its request, too.
+            let mut this = this.project();
+            let _entered = this.observed.as_ref().map(Observed::enter);
+            this.served.set(None);
+        }
     }
 }
 
@@ -165,21 +193,30 @@ impl<F: Future<Output = Served>> Future for Answering<F> {
     type Output = Served;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Served> {
-        let this = self.project();
+        let mut this = self.project();
         let _entered = this.observed.as_ref().map(Observed::enter);
-        let response = match this.served.poll(context) {
+        let Some(served) = this.served.as_mut().as_pin_mut() else { return Poll::Pending };
+        let response = match served.poll(context) {
             Poll::Ready(Ok(Ok(response))) => response,
             Poll::Ready(Err(_)) => Problem::internal("a handler panicked").into_response(),
-            Poll::Pending => match this.deadline.as_pin_mut().map(|timer| timer.poll(context)) {
-                Some(Poll::Ready(())) => Problem::timeout().into_response(),
-                Some(Poll::Pending) | None => return Poll::Pending,
-            },
+            Poll::Pending => {
+                match this.deadline.as_pin_mut().map(|timer| is_over(timer, context)) {
+                    Some(true) => Problem::timeout().into_response(),
+                    Some(false) | None => return Poll::Pending,
+                }
+            }
         };
+        this.served.set(None);
         Poll::Ready(Ok(match &*this.observed {
             Some(observed) => observed.present(response),
             None => response,
         }))
     }
+}
+
+/// Looks at a timer, also for a handler that has used up what its thread may do in one go.
+fn is_over(timer: Pin<&mut Sleep>, context: &mut Context<'_>) -> bool {
+    pin!(unconstrained(timer)).poll(context).is_ready()
 }
 
 #[cfg(test)]
@@ -190,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_for_each_request_is_small() {
-        // Allocators are slower beyond a kilobyte. As nested async functions it was seventeen.
+        // Allocators are slower beyond a kilobyte.
         assert!(size_of::<Answering<RouteFuture<Infallible>>>() < 1_024);
     }
 }

@@ -137,7 +137,7 @@ impl Auth {
     }
 
     /// Finds out who calls, if nobody has to be asked for that; `None` if somebody has to.
-    pub(crate) fn glance(&self, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+    fn glance(&self, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
         match &self.scheme {
             Scheme::Open => Ok(Some(Caller { organization: None, scopes: Scopes::ALL })),
             Scheme::Tokens(tokens) => {
@@ -259,8 +259,9 @@ pub(crate) struct Guard {
 impl Guard {
     /// Lets a request pass if it is known at once who calls; `false` if somebody has to be asked.
     pub(crate) fn glance(&self, request: &mut Request) -> Result<bool, Problem> {
-        let caller = self.auth.glance(request.headers())?;
-        Ok(caller.map(|caller| request.extensions_mut().insert(caller)).is_some())
+        let Some(caller) = self.auth.glance(request.headers())? else { return Ok(false) };
+        request.extensions_mut().insert(caller);
+        Ok(true)
     }
 
     /// Lets a request pass if those who have to be asked know who calls.

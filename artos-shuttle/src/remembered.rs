@@ -3,7 +3,7 @@
 
 use artos_core::{
     Timestamp, machine,
-    model::{NewTask, TaskId},
+    model::{NewTask, TaskId, TaskRecord},
 };
 use shuttle::{
     sync::{
@@ -41,9 +41,20 @@ macro_rules! scenarios {
                     TaskId::from_uuid(Uuid::from_u128(7))
                 }
 
+                /// Others that are kept in the same rack.
+                fn neighbours() -> [TaskId; 2] {
+                    [9, 11].map(|id| TaskId::from_uuid(Uuid::from_u128(id)))
+                }
+
                 fn write(&self, revision: u64) {
-                    let _changing = self.recent.change(std::iter::once(Self::id()));
+                    let [changed, _] = Self::neighbours();
+                    let _changing = self.recent.change([changed, Self::id()].into_iter());
                     self.tree.store(revision, Ordering::SeqCst);
+                }
+
+                fn record(id: TaskId, revision: u64) -> TaskRecord {
+                    let task = NewTask::new(id, "kind", "default", Vec::new());
+                    TaskRecord { revision, ..machine::insert(&task, Timestamp::from_micros(1)) }
                 }
 
                 /// Reads as listings do, which never remember.
@@ -56,11 +67,13 @@ macro_rules! scenarios {
                         return read.record.revision;
                     }
                     let turn = self.recent.look();
-                    let task = NewTask::new(Self::id(), "kind", "default", Vec::new());
-                    let mut record = machine::insert(&task, Timestamp::from_micros(1));
-                    record.revision = self.tree.load(Ordering::SeqCst);
-                    let revision = record.revision;
+                    let revision = self.tree.load(Ordering::SeqCst);
+                    let record = Self::record(Self::id(), revision);
                     self.recent.keep(turn, Read { record, seen: 0 });
+                    for neighbour in Self::neighbours() {
+                        let record = Self::record(neighbour, 0);
+                        self.recent.keep(self.recent.look(), Read { record, seen: 0 });
+                    }
                     revision
                 }
             }

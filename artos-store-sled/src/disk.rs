@@ -51,7 +51,7 @@ pub(crate) struct Disk {
     /// Groups of changes that readers may have seen.
     applied: AtomicU64,
     visible: RwLock<Visible>,
-    /// Held while sled flushes, when it takes no batch.
+    /// Held while sled is asked to flush, when it takes no batch.
     flushing: Mutex<()>,
     recent: Recent,
     poison: Poison,

@@ -1,8 +1,8 @@
 //! Records that were read lately, so that who polls a task need not wait for a look at the tree.
 //!
 //! A record is kept only while its row is as it was read, and while the task does not run: of
-//! those that do, memory has all there is. Each task has a shelf where it may be kept, and shares
-//! its few places with others.
+//! those that do, memory has all there is. Each task has a rack in which it may be kept, and
+//! shares its few places with others.
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -11,9 +11,10 @@ use std::sync::{
 
 use artos_core::model::{TaskId, TaskRecord};
 
-/// How many records are kept, in all about 2 MB, and at most 8 MB: so many on each shelf. With one
-/// place for each task, of a thousand that are polled two hundred would push each other out.
-const SHELVES: usize = 1_024;
+/// How many racks there are. Together they keep 4,096 records: about 2 MB, and at most 8 MB.
+const RACKS: usize = 1_024;
+/// How many records are kept in each. With one place for each task, of a thousand that are polled
+/// two hundred would push each other out.
 const PLACES: usize = 4;
 /// Most bytes of texts in a record that is kept.
 const TEXT_BYTES_MAX: usize = 1_024;
@@ -33,7 +34,7 @@ pub(crate) fn is_small(record: &TaskRecord) -> bool {
 /// Records that were read lately.
 #[derive(Debug)]
 pub(crate) struct Recent {
-    shelves: Box<[Mutex<Shelf>]>,
+    racks: Box<[Mutex<Rack>]>,
     /// How many are kept, or are about to be.
     kept: AtomicUsize,
     /// Odd while the tree changes, and another number after each change.
@@ -42,9 +43,9 @@ pub(crate) struct Recent {
 
 /// A few records; the one that was put here last comes first.
 #[derive(Debug, Default)]
-struct Shelf([Option<Arc<Read>>; PLACES]);
+struct Rack([Option<Arc<Read>>; PLACES]);
 
-impl Shelf {
+impl Rack {
     fn find(&mut self, id: TaskId) -> Option<&mut Option<Arc<Read>>> {
         self.0.iter_mut().find(|place| place.as_ref().is_some_and(|read| read.record.id == id))
     }
@@ -81,7 +82,7 @@ pub(crate) struct Changing<'a>(&'a Recent);
 impl Default for Recent {
     fn default() -> Self {
         Self {
-            shelves: std::iter::repeat_with(Mutex::default).take(SHELVES).collect(),
+            racks: std::iter::repeat_with(Mutex::default).take(RACKS).collect(),
             kept: AtomicUsize::new(0),
             turn: AtomicU64::new(0),
         }
@@ -91,7 +92,7 @@ impl Default for Recent {
 impl Recent {
     /// Returns the record of a task, if it is kept.
     pub(crate) fn get(&self, id: TaskId) -> Option<Arc<Read>> {
-        self.shelf(id)?.find(id)?.as_ref().map(Arc::clone)
+        self.rack(id)?.find(id)?.as_ref().map(Arc::clone)
     }
 
     /// Begins a look at the tree, of which a record may be kept.
@@ -101,12 +102,12 @@ impl Recent {
 
     /// Keeps what a look found, unless the tree has changed since it began.
     pub(crate) fn keep(&self, turn: Turn, read: Read) {
-        let Some(mut shelf) = self.shelf(read.record.id) else { return };
+        let Some(mut rack) = self.rack(read.record.id) else { return };
         // Counted before the turn is read: a change takes its turn first and looks then whether
         // anything is kept, so one of both sees the other.
         self.kept.fetch_add(1, Ordering::SeqCst);
         let is_current = turn.0.is_multiple_of(2) && self.look().0 == turn.0;
-        let is_one_more = is_current && shelf.put(read);
+        let is_one_more = is_current && rack.put(read);
         if !is_one_more {
             self.kept.fetch_sub(1, Ordering::SeqCst);
         }
@@ -123,19 +124,19 @@ impl Recent {
     }
 
     fn forget(&self, id: TaskId) {
-        let Some(mut shelf) = self.shelf(id) else { return };
-        if let Some(place) = shelf.find(id) {
+        let Some(mut rack) = self.rack(id) else { return };
+        if let Some(place) = rack.find(id) {
             *place = None;
             self.kept.fetch_sub(1, Ordering::SeqCst);
         }
     }
 
-    fn shelf(&self, id: TaskId) -> Option<MutexGuard<'_, Shelf>> {
+    fn rack(&self, id: TaskId) -> Option<MutexGuard<'_, Rack>> {
         // The end of an id is random.
         let [.., high, low] = *id.as_uuid().as_bytes();
-        let at = usize::from(u16::from_be_bytes([high, low])) % SHELVES;
-        // What a shelf holds is always whole.
-        Some(self.shelves.get(at)?.lock().unwrap_or_else(PoisonError::into_inner))
+        let at = usize::from(u16::from_be_bytes([high, low])) % RACKS;
+        // What a rack holds is always whole.
+        Some(self.racks.get(at)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -156,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    /// A record; those with the same `low` share a shelf.
+    /// A record; those with the same `low` share a rack.
     fn read(high: u128, low: u128) -> Read {
         let task = NewTask::new(
             TaskId::from_uuid(Uuid::from_u128(high << 64 | low)),
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks_that_share_a_shelf_are_not_taken_for_each_other() {
+    fn tasks_that_share_a_rack_are_not_taken_for_each_other() {
         let recent = Recent::default();
         recent.keep(recent.look(), read(1, 1));
         assert!(recent.get(id(2, 1)).is_none());
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_shelf_loses_what_was_put_there_first() {
+    fn a_full_rack_loses_what_was_put_there_first() {
         let recent = Recent::default();
         for high in 1..=5 {
             recent.keep(recent.look(), read(high, 1));

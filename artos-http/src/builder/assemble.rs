@@ -115,17 +115,16 @@ impl RouterBuilder {
             guarded = guarded.merge(with_both_spellings(downloads, ()));
         }
         guarded = guarded.merge(with_both_spellings(managed, ()));
-        for routes in self.routes {
-            guarded = guarded.merge(routes);
-        }
+        let hosts = self.routes.into_iter().fold(Router::new(), Router::merge);
         let limiter = self.limits.as_ref().map(|limits| Arc::new(Limiter::new(limits)));
-        let guard = Arc::new(Guard { auth: self.auth, limiter: limiter.clone() });
-        let guarded = match limiter.filter(|_| guarded.has_routes()) {
-            Some(limiter) => {
-                guarded.route_layer(middleware::from_fn_with_state(limiter, limits::enforce))
+        let limited = |routes: Router| match &limiter {
+            Some(limiter) if routes.has_routes() => {
+                let limiter = Arc::clone(limiter);
+                routes.route_layer(middleware::from_fn_with_state(limiter, limits::enforce))
             }
-            None => guarded,
+            _ => routes,
         };
+        let guard = Arc::new(Guard { auth: self.auth, limiter: limiter.clone() });
         let origins: Vec<_> =
             self.cors_origins.iter().filter_map(|origin| cors::origin(origin)).collect();
         let around = |guard| match origins.is_empty() {
@@ -133,10 +132,13 @@ impl RouterBuilder {
             false => Around::inner(&app, guard),
         };
         // A layer on routes, not around the router: what is not there is not found, whoever asks.
-        let guarded = match guarded.has_routes() {
-            true => guarded.route_layer(around(Some(guard))),
-            false => guarded,
+        let layered = |routes: Router, layer| match routes.has_routes() {
+            true => routes.route_layer(layer),
+            false => routes,
         };
+        let guarded = layered(limited(guarded), around(Some(Arc::clone(&guard))));
+        // What is nested in the host's routes may have answers of its own for what is not there.
+        let hosts = layered(limited(hosts), Around::guard(&app, guard)).layer(around(None));
         let open = with_both_spellings(service, Arc::clone(&app));
         #[cfg(feature = "docs-ui")]
         let open = match self.has_ui {
@@ -146,8 +148,10 @@ impl RouterBuilder {
             false => open,
         };
         let nothing = async || Problem::new(ProblemKind::NotFound, "Not found").into_response();
-        let router =
-            guarded.merge(open.route_layer(around(None))).fallback(nothing.layer(around(None)));
+        let router = guarded
+            .merge(hosts)
+            .merge(open.route_layer(around(None)))
+            .fallback(nothing.layer(around(None)));
         let router = match origins.is_empty() {
             true => router,
             false => router.layer(cors::layer(origins)).layer(Around::outer(&app)),

@@ -80,7 +80,7 @@ fn ok_json(body: &impl Serialize) -> Response {
     json(StatusCode::OK, body)
 }
 
-/// Writes an answer as JSON; with room for all of it, so that nothing is moved while it grows.
+/// Writes an answer as JSON, with room so that most are not moved while they grow.
 fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let mut bytes = Vec::with_capacity(BODY_BYTES);
     if let Err(error) = serde_json::to_writer(&mut bytes, body) {

@@ -16,6 +16,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
+    task::coop::unconstrained,
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -111,14 +112,23 @@ impl Connections {
         let ended = tokio::select! {
             biased;
             ended = connection.as_mut() => ended,
-            Some(over) = over.next() => {
-                activity.has_written();
+            // Also while the connection uses up what its thread may do in one go.
+            Some(over) = unconstrained(over.next()) => {
+                activity.take_written();
                 connection.as_mut().graceful_shutdown();
                 match (over, futures::poll!(connection.as_mut())) {
                     (_, Poll::Ready(ended)) => ended,
-                    (Over::Server, Poll::Pending) => connection.await,
-                    // HTTP/2 says goodbye, and HTTP/1 has nobody to say it to.
-                    (Over::Idle, Poll::Pending) if !activity.has_written() => Ok(()),
+                    (Over::Server, Poll::Pending) => tokio::select! {
+                        ended = connection.as_mut() => ended,
+                        // Such as one that stopped within the head of its first request.
+                        () = unconstrained(activity.idle_for(self.idle_max)) => Ok(()),
+                    },
+                    // HTTP/2 says goodbye, and a head of HTTP/1 that is not complete gets no answer.
+                    (Over::Idle, Poll::Pending)
+                        if !activity.take_written() && !activity.is_busy() =>
+                    {
+                        Ok(())
+                    }
                     (Over::Idle, Poll::Pending) => {
                         tokio::time::timeout(GOODBYE, connection).await.unwrap_or(Ok(()))
                     }

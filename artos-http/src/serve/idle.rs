@@ -86,8 +86,13 @@ impl Activity {
     }
 
     /// Returns whether something was written since this was asked last.
-    pub(super) fn has_written(&self) -> bool {
+    pub(super) fn take_written(&self) -> bool {
         self.0.has_written.swap(false, Ordering::Relaxed)
+    }
+
+    /// Returns whether there are requests whose answers are not complete.
+    pub(super) fn is_busy(&self) -> bool {
+        self.0.state().busy > 0
     }
 
     /// Waits until there was no request for so long, or an answer that nobody read on.
@@ -97,11 +102,11 @@ impl Activity {
     pub(super) async fn idle_for(&self, time: Duration) {
         loop {
             let now = Instant::now();
-            let until = self.0.waits_since().unwrap_or(now) + time;
-            if until <= now {
+            let since = self.0.waits_since();
+            if since.is_some_and(|since| since + time <= now) {
                 return;
             }
-            sleep_until(until).await;
+            sleep_until(since.unwrap_or(now) + time).await;
         }
     }
 }

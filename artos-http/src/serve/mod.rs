@@ -125,7 +125,8 @@ impl Server {
 
     /// Sets how long a connection may be open without a request, how long the head of a request may
     /// take, and how long a client may leave an answer unread. Default: 60 seconds, which is longer
-    /// than the longest pause between two polls of a client that heeds `Retry-After`.
+    /// than the longest pause between two polls of a client that heeds `Retry-After`. At least a
+    /// millisecond.
     ///
     /// Whoever reads an answer slowly may take any time for it. On a connection of HTTP/2, one
     /// answer that is not read ends all.
@@ -160,7 +161,7 @@ impl Server {
         let ending = CancellationToken::new();
         let shared = Connections {
             app,
-            idle_max: self.idle_max,
+            idle_max: self.idle_max.max(Duration::from_millis(1)),
             ending: ending.clone(),
             #[cfg(feature = "tls")]
             tls: self.tls,

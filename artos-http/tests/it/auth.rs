@@ -159,6 +159,7 @@ async fn an_open_service_asks_nobody_and_shows_everything() {
 #[tokio::test(start_paused = true)]
 async fn a_lookup_decides_whom_a_token_belongs_to() {
     let auth = Auth::lookup(|token: String| async move {
+        assert_ne!(token, "broken", "as the test wants it");
         match token.strip_prefix("key-of-") {
             Some("nobody") => Err(Problem::forbidden("User has no organization or not authorized")),
             Some(organization) => Ok(Some(Caller::of(organization))),
@@ -175,6 +176,7 @@ async fn a_lookup_decides_whom_a_token_belongs_to() {
     assert_eq!(service.status(&id).token("key-of-acme").send().await.status, StatusCode::OK);
     service.status(&id).token("key-of-globex").send().await.problem(404);
     service.status(&id).token("other").send().await.problem(401);
+    service.status(&id).token("broken").send().await.problem(500);
     let problem = service.status(&id).token("key-of-nobody").send().await.problem(403);
     assert_eq!(problem["detail"], "User has no organization or not authorized");
 }

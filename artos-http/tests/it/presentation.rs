@@ -8,7 +8,7 @@ use axum::{
 
 use crate::{
     store::Mood,
-    support::{BASE, NOBODY, Service},
+    support::{BASE, NOBODY, SECOND, Service},
 };
 
 #[tokio::test(start_paused = true)]
@@ -72,6 +72,36 @@ async fn refusals_of_the_services_own_routes_get_the_same_body() {
     );
     service.get("/gone").send().await.problem(410);
     service.get("/json").send().await.problem(415);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nested_routes_say_of_what_is_not_there_is_presented_too() {
+    let nested = axum::Router::new().route("/here", get(async || "here")).fallback(
+        async |uri: axum::http::Uri| -> StatusCode {
+            assert_ne!(uri.path(), "/panic", "as the test wants it");
+            StatusCode::NOT_FOUND
+        },
+    );
+    let own = axum::Router::new().nest("/own", nested);
+    let service = Service::start_with(|router| router.routes(own)).await;
+    assert_eq!(service.get("/own/here").send().await.status, StatusCode::OK);
+    let absent = service.get("/own/nowhere").send().await;
+    assert_eq!(absent.header("x-content-type-options"), "nosniff");
+    absent.problem(404);
+    service.get("/own/panic").send().await.problem(500);
+}
+
+// In real time, because a paused clock waits for those who are busy.
+#[tokio::test]
+async fn a_handler_that_never_lets_go_is_late_all_the_same() {
+    let busy = get(async || -> StatusCode {
+        loop {
+            tokio::task::consume_budget().await;
+        }
+    });
+    let own = axum::Router::new().route("/busy", busy);
+    let service = Service::start_with(|router| router.routes(own).request_timeout(SECOND)).await;
+    service.get("/busy").send().await.problem(504);
 }
 
 #[tokio::test(start_paused = true)]

@@ -117,3 +117,31 @@ async fn a_client_that_sends_no_request_is_cut_off() {
         assert_eq!(started.elapsed().as_secs(), 60, "{part:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_now_and_then_is_cut_off_when_it_stops() {
+    let server = start(Router::new(), SECOND).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    for _ in 0..4 {
+        tokio::time::sleep(40 * SECOND).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "cut too early");
+        }
+    }
+    let (started, mut rest) = (tokio::time::Instant::now(), Vec::new());
+    stream.read_to_end(&mut rest).await.unwrap();
+    assert_eq!((started.elapsed().as_secs(), rest.len()), (60, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_never_whole_does_not_hold_up_the_end() {
+    let server = start(Router::new(), 600 * SECOND).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET / HTT").await.unwrap();
+    // Accepted after the other one.
+    assert_eq!(first_line(&mut request(server.address, "/").await).await, "HTTP/1.1 404 No");
+    server.stop.send(()).unwrap();
+    assert_eq!(server.done.await.unwrap(), Ok(()));
+}
