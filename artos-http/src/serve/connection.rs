@@ -123,7 +123,7 @@ impl Connections {
                         // Such as one that stopped within the head of its first request.
                         () = unconstrained(activity.idle_for(self.idle_max)) => Ok(()),
                     },
-                    // HTTP/2 says goodbye, and a head of HTTP/1 that is not complete gets no answer.
+                    // HTTP/2 says goodbye, and half a head of HTTP/1 gets no answer.
                     (Over::Idle, Poll::Pending)
                         if !activity.take_written() && !activity.is_busy() =>
                     {
