@@ -147,7 +147,9 @@ impl Auth {
                 }
                 find(tokens, token).map(Some).ok_or_else(invalid_token)
             }
-            _ => Ok(None),
+            Scheme::Lookup(_) => Ok(None),
+            #[cfg(feature = "jwt")]
+            Scheme::Jwt(_) => Ok(None),
         }
     }
 

@@ -307,16 +307,22 @@ fn refuse_blobs(folder: &Folder) -> std::io::Result<StoreResult<()>> {
 }
 
 #[cfg(test)]
+impl Disk {
+    /// Opens an empty tree below a folder.
+    pub(crate) fn empty(place: &std::path::Path) -> Self {
+        let options = crate::SledStore::builder(place).into_options();
+        Self::open_unread(Folder::open(place).unwrap(), &options).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SledStore;
 
     #[test]
     fn a_poll_of_a_running_task_waits_for_no_later_group_than_its_own() {
         let place = tempfile::tempdir().unwrap();
-        let options = SledStore::builder(place.path()).into_options();
-        let folder = Folder::open(place.path()).unwrap();
-        let disk = Disk::open_unread(folder, &options).unwrap();
+        let disk = Disk::empty(place.path());
         let id = TaskId::from_uuid(Uuid::from_u128(7));
         disk.apply(Batch::default(), 0).unwrap();
         disk.show(vec![(id, Some(Loaded::submitted(id)))], Counts::default());

@@ -223,14 +223,11 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::{SledStore, folder::Folder};
 
     #[test]
     fn what_an_operation_took_back_is_shown_to_no_reader() {
         let place = tempfile::tempdir().unwrap();
-        let options = SledStore::builder(place.path()).into_options();
-        let folder = Folder::open(place.path()).unwrap();
-        let disk = Disk::open_unread(folder, &options).unwrap();
+        let disk = Disk::empty(place.path());
         let (mut live, mut counts) = (Live::default(), Counts::default());
         let mut changes = Changes::default();
         let mut group = Group::new(&disk, &mut live, &mut counts, &mut changes);
