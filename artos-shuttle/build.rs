@@ -223,10 +223,10 @@ const COPIES: [Copy; 30] = [
         changes: &[
             (
                 "let is_durable = self.sync(sequence, count).is_ok();",
-                "news.publish(&self.hub);\nlet is_durable = self.sync(sequence, count).is_ok();",
+                "news.publish(self.disk.poison().hub());\nlet is_durable = self.sync(sequence, count).is_ok();",
             ),
             (
-                "if is_durable {\n            news.publish(&self.hub);\n        }",
+                "if is_durable {\n            news.publish(self.disk.poison().hub());\n        }",
                 "let _ = is_durable;",
             ),
         ],

@@ -1,7 +1,8 @@
 //! Wake-up hints: how a change in a store reaches those who wait, without polling.
 //!
 //! A store embeds a [`ChangeHub`] and publishes to it; [`Changes`] is one waiting side. A hint is
-//! never lost between two waits of the same [`Changes`], and waiting costs nothing.
+//! never lost between two waits of the same [`Changes`], and waiting costs nothing. Whether one may
+//! be lost on its way from the change to the hub is the store's to say: see [`ChangeHub::lossless`].
 
 use std::{collections::HashMap, fmt, hash::Hash};
 
@@ -22,7 +23,10 @@ pub enum Topic {
     Task(TaskId),
     /// Somebody asked to cancel a running task.
     Cancellation,
-    /// Any of these, for whoever follows many tasks at a time.
+    /// A task was leased. Only a [lossless](ChangeHub::lossless) store gives this hint: it tells a
+    /// runtime that has seen no lease that there is one whose end wants watching.
+    Lease,
+    /// Any but leases, for whoever follows many tasks at a time.
     Any,
 }
 
@@ -41,7 +45,9 @@ struct Shared {
     queues: Subscribers<Name>,
     tasks: Subscribers<TaskId>,
     cancellation: Subscribers<()>,
+    leases: Subscribers<()>,
     any: Subscribers<()>,
+    is_lossless: bool,
 }
 
 /// Who listens to topics of one sort.
@@ -111,6 +117,17 @@ impl<K: Hash + Eq> Subscribers<K> {
 }
 
 impl ChangeHub {
+    /// Makes the hub of a store whose hints are never lost: whatever changes the store passes
+    /// through it, in this process, and is published, once it is visible.
+    ///
+    /// A runtime asks such a store nothing while it has nothing to do. [`ChangeHub::default`] makes
+    /// a hub for a store that cannot promise this, because others change it, or because hints come
+    /// over a network; runtimes then look by themselves now and then.
+    #[must_use]
+    pub fn lossless() -> Self {
+        Self { shared: Arc::new(Shared { is_lossless: true, ..Shared::default() }) }
+    }
+
     /// Subscribes to a topic.
     #[must_use]
     pub fn subscribe(&self, topic: Topic) -> Changes {
@@ -119,9 +136,11 @@ impl ChangeHub {
             Topic::Queue(queue) => self.shared.queues.add(queue.clone(), &notify),
             Topic::Task(task) => self.shared.tasks.add(*task, &notify),
             Topic::Cancellation => self.shared.cancellation.add((), &notify),
+            Topic::Lease => self.shared.leases.add((), &notify),
             Topic::Any => self.shared.any.add((), &notify),
         }
-        Changes { notify, subscription: Some((topic, Arc::clone(&self.shared))) }
+        let is_lossless = self.shared.is_lossless;
+        Changes { notify, is_lossless, subscription: Some((topic, Arc::clone(&self.shared))) }
     }
 
     /// Wakes everybody who listens to the topic.
@@ -130,6 +149,7 @@ impl ChangeHub {
             Topic::Queue(queue) => self.shared.queues.wake([queue]),
             Topic::Task(task) => self.shared.tasks.wake([task]),
             Topic::Cancellation => self.shared.cancellation.wake([&()]),
+            Topic::Lease => return self.shared.leases.wake([&()]),
             Topic::Any => {}
         }
         self.shared.any.wake([&()]);
@@ -148,6 +168,7 @@ impl ChangeHub {
         self.shared.queues.wake_all();
         self.shared.tasks.wake_all();
         self.shared.cancellation.wake_all();
+        self.shared.leases.wake_all();
         self.shared.any.wake_all();
     }
 
@@ -167,7 +188,7 @@ impl ChangeHub {
 
 impl Shared {
     fn subscribers(&self) -> usize {
-        let others = self.cancellation.count() + self.any.count();
+        let others = self.cancellation.count() + self.leases.count() + self.any.count();
         self.queues.count() + self.tasks.count() + others
     }
 }
@@ -181,6 +202,7 @@ impl fmt::Debug for ChangeHub {
 /// The waiting side of a subscription; dropping it ends the subscription.
 pub struct Changes {
     notify: Arc<Notify>,
+    is_lossless: bool,
     subscription: Option<(Topic, Arc<Shared>)>,
 }
 
@@ -188,7 +210,13 @@ impl Changes {
     /// Makes a subscription that never hears anything, for a store without hints.
     #[must_use]
     pub fn never() -> Self {
-        Self { notify: Arc::new(Notify::new()), subscription: None }
+        Self { notify: Arc::new(Notify::new()), is_lossless: false, subscription: None }
+    }
+
+    /// Returns whether every change brings a hint, so that waiting needs no safety net.
+    #[must_use]
+    pub const fn is_lossless(&self) -> bool {
+        self.is_lossless
     }
 
     /// Waits until something may have changed since the last call.
@@ -211,6 +239,7 @@ impl Drop for Changes {
             Topic::Queue(queue) => shared.queues.remove(queue, &self.notify),
             Topic::Task(task) => shared.tasks.remove(task, &self.notify),
             Topic::Cancellation => shared.cancellation.remove(&(), &self.notify),
+            Topic::Lease => shared.leases.remove(&(), &self.notify),
             Topic::Any => shared.any.remove(&(), &self.notify),
         }
     }
@@ -220,6 +249,7 @@ impl fmt::Debug for Changes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Changes")
             .field("topic", &self.subscription.as_ref().map(|(topic, _)| topic))
+            .field("is_lossless", &self.is_lossless)
             .finish()
     }
 }

@@ -85,13 +85,15 @@ pub trait TaskStore: fmt::Debug + Send + Sync + 'static {
     async fn rescue(&self, limit: usize) -> StoreResult<Rescued>;
 
     /// Deletes up to `limit` terminal tasks that outlived their retention, with their payloads and
-    /// idempotency keys. Returns how many.
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize>;
+    /// idempotency keys.
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned>;
 
     /// Subscribes to hints that something about `topic` may have changed.
     ///
-    /// Hints make waiting cheap and are never needed for correctness: they may come late, come
-    /// twice, come for nothing or be lost.
+    /// Hints make waiting cheap. They may come late, come twice and come for nothing. They may be
+    /// lost, and nothing but time is lost with them, unless the store says that its hints are
+    /// [lossless](Changes::is_lossless): then a runtime that has nothing to do waits for nothing
+    /// else.
     fn changes(&self, topic: Topic) -> Changes;
 }
 
@@ -142,7 +144,7 @@ impl<S: TaskStore + ?Sized> TaskStore for Arc<S> {
         self.as_ref().rescue(limit).await
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         self.as_ref().prune(retention, limit).await
     }
 
@@ -285,6 +287,16 @@ pub struct Rescued {
     /// The tasks that were taken back.
     pub tasks: Vec<TaskId>,
     /// How long until the next lapsed or lapsing lease wants a rescue; `None` if no task is leased.
+    pub next_in: Option<Duration>,
+}
+
+/// What a prune did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// How many tasks were deleted.
+    pub tasks: usize,
+    /// How long until the first of the terminal tasks that are left outlives its retention; `None`
+    /// if none is left. Zero when more had outlived it than were asked for.
     pub next_in: Option<Duration>,
 }
 

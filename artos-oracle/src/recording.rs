@@ -9,7 +9,8 @@ use artos_core::{
     model::{NewTask, Outcome, Settlement},
     notify::{Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreResult,
+        TaskStore,
     },
 };
 use async_trait::async_trait;
@@ -155,7 +156,7 @@ impl<S: TaskStore> TaskStore for RecordingStore<S> {
         })
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         let asks = Asks::Prune {
             completed: micros(retention.completed),
             failed: micros(retention.failed),
@@ -164,7 +165,7 @@ impl<S: TaskStore> TaskStore for RecordingStore<S> {
         };
         let call = self.ask([asks])?;
         let result = self.inner.prune(retention, limit).await;
-        self.answer(call, result, |tasks| vec![Answer::Pruned { tasks: *tasks as u64 }])
+        self.answer(call, result, |pruned| vec![Answer::Pruned { tasks: pruned.tasks as u64 }])
     }
 
     fn changes(&self, topic: Topic) -> Changes {

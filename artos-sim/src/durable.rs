@@ -12,7 +12,7 @@ use artos_core::{
     model::{NewTask, Settlement},
     notify::{Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreError,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreError,
         StoreResult, TaskStore,
     },
 };
@@ -187,7 +187,7 @@ impl TaskStore for Durable {
         self.durable().await.map(|()| answer)
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         self.up()?;
         let answer = self.base.prune(retention, limit).await?;
         self.durable().await.map(|()| answer)

@@ -8,7 +8,8 @@ use artos_core::{
     model::{NewTask, Settlement},
     notify::{ChangeHub, Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreResult,
+        TaskStore,
     },
 };
 use async_trait::async_trait;
@@ -107,7 +108,7 @@ impl TaskStore for Remote {
         self.link.carry("rescue", move |server| async move { server.rescue(limit).await }).await
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         let retention = *retention;
         let call =
             move |server: Arc<dyn TaskStore>| async move { server.prune(&retention, limit).await };

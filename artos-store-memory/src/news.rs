@@ -15,6 +15,8 @@ pub(crate) struct News {
     pub(crate) tasks: Vec<TaskId>,
     /// Whether somebody asked to cancel a running task.
     pub(crate) cancellation: bool,
+    /// Whether a task was leased.
+    pub(crate) leased: bool,
 }
 
 impl News {
@@ -31,6 +33,9 @@ impl News {
         hub.publish_tasks(&self.tasks);
         if self.cancellation {
             hub.publish(&Topic::Cancellation);
+        }
+        if self.leased {
+            hub.publish(&Topic::Lease);
         }
     }
 }

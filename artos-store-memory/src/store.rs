@@ -12,7 +12,8 @@ use artos_core::{
     model::{ListQuery, NewTask, Page, Retention, Settlement, TaskId},
     notify::{ChangeHub, Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreResult,
+        TaskStore,
     },
 };
 use async_trait::async_trait;
@@ -43,7 +44,7 @@ impl MemoryStore {
             shared: Arc::new(Shared {
                 clock: Arc::new(clock),
                 tables: Mutex::default(),
-                hub: ChangeHub::default(),
+                hub: ChangeHub::lossless(),
             }),
         }
     }
@@ -72,7 +73,7 @@ impl MemoryStore {
             shared: Arc::new(Shared {
                 clock: Arc::clone(&self.shared.clock),
                 tables: Mutex::new(self.tables().clone()),
-                hub: ChangeHub::default(),
+                hub: ChangeHub::lossless(),
             }),
         }
     }
@@ -151,18 +152,17 @@ impl TaskStore for MemoryStore {
         Ok(self.change(|tables, now| tables.rescue(limit, now)))
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
-        let mut pruned = 0;
-        while pruned < limit {
-            let step = PRUNE_STEP.min(limit - pruned);
-            let found = self.change(|tables, now| tables.prune(retention, step, now));
-            pruned += found;
-            if found < step {
-                break;
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
+        let mut tasks = 0;
+        loop {
+            let step = PRUNE_STEP.min(limit - tasks);
+            let pruned = self.change(|tables, now| tables.prune(retention, step, now));
+            tasks += pruned.tasks;
+            if pruned.tasks < step || tasks == limit {
+                return Ok(Pruned { tasks, ..pruned });
             }
             tokio::task::yield_now().await;
         }
-        Ok(pruned)
     }
 
     fn changes(&self, topic: Topic) -> Changes {

@@ -6,7 +6,7 @@ use artos_core::{
     Timestamp,
     machine::{self, Applied, Cancelled},
     model::{Name, NewTask, Outcome, Retention, Settlement, TaskId, TaskRecord, TaskState},
-    store::{Beat, Claim, Claimed, Claims, Found, Inserted, Part, Pulse, Rescued, Settled},
+    store::{Beat, Claim, Claimed, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled},
 };
 
 use foldhash::fast::RandomState;
@@ -32,6 +32,7 @@ pub(crate) struct Tables {
     changed: Vec<TaskId>,
     filled: Vec<Symbol>,
     cancellation: bool,
+    leased: bool,
 }
 
 impl Tables {
@@ -111,6 +112,7 @@ impl Tables {
             });
             tasks.extend(claimed.flatten());
         }
+        self.leased |= !tasks.is_empty();
         Claims { tasks, next_due_in: self.indexes.next_due(queue).map(|due| due.since(now)) }
     }
 
@@ -177,20 +179,27 @@ impl Tables {
         Rescued { tasks, next_in: next.map(|(lapses_at, _)| lapses_at.since(now)) }
     }
 
-    pub(crate) fn prune(&mut self, retention: &Retention, limit: usize, now: Timestamp) -> usize {
-        let mut pruned = 0;
+    pub(crate) fn prune(&mut self, retention: &Retention, limit: usize, now: Timestamp) -> Pruned {
+        let mut pruned = Pruned::default();
         for state in TaskState::ALL.into_iter().filter(|state| state.is_terminal()) {
-            while pruned < limit
-                && let Some(id) = self.indexes.first_ended(state)
-                && self
-                    .record(id)
-                    .is_some_and(|record| machine::is_prunable(&record, retention, now))
+            while let Some(id) = self.indexes.first_ended(state)
+                && let Some(at) = self.prunable_at(id, retention)
             {
+                if pruned.tasks == limit || at > now {
+                    let next_in = at.since(now);
+                    pruned.next_in =
+                        Some(pruned.next_in.map_or(next_in, |earlier| earlier.min(next_in)));
+                    break;
+                }
                 self.remove(id);
-                pruned += 1;
+                pruned.tasks += 1;
             }
         }
         pruned
+    }
+
+    fn prunable_at(&self, id: TaskId, retention: &Retention) -> Option<Timestamp> {
+        machine::prunable_at(&self.record(id)?, retention)
     }
 
     fn remove(&mut self, id: TaskId) {
@@ -234,6 +243,7 @@ impl Tables {
                 Vec::new()
             },
             cancellation: std::mem::take(&mut self.cancellation),
+            leased: std::mem::take(&mut self.leased),
         }
     }
 }

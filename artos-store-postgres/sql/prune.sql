@@ -1,5 +1,5 @@
 -- Deletes up to $3 tasks, 1,000 at most, that ended in one of the states $1, each with its own
--- retention in $2.
+-- retention in $2; and says how many microseconds the first one left has to go, if one is left.
 --
 -- The queues are looked up one after the other in the index that leads to the oldest of each.
 WITH RECURSIVE {clock},
@@ -49,5 +49,17 @@ unlabelled AS (
         ) AS place
         WHERE pruned.labels IS NOT NULL
     ))
+),
+next AS (
+    -- The first one of each queue and state that stays.
+    SELECT min(first.finished_at - (SELECT clock.now FROM clock) + r.keep) AS after
+    FROM queues CROSS JOIN unnest($1::smallint[], $2::bigint[]) AS r (state, keep)
+    CROSS JOIN LATERAL (
+        SELECT t.finished_at FROM {schema}.tasks AS t
+        WHERE t.state >= 2 AND t.queue = queues.queue AND t.state = r.state
+            AND t.id NOT IN (SELECT old.id FROM old)
+        ORDER BY t.finished_at
+        LIMIT 1
+    ) AS first
 )
-SELECT count(*) FROM pruned
+SELECT (SELECT count(*) FROM pruned), next.after FROM next

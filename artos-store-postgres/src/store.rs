@@ -7,7 +7,8 @@ use artos_core::{
     model::{ListQuery, NewTask, Page, Retention, Settlement, TaskId},
     notify::{ChangeHub, Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreResult,
+        TaskStore,
     },
 };
 use async_trait::async_trait;
@@ -198,19 +199,18 @@ impl TaskStore for PostgresStore {
         Ok(rescued)
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         let statements = &self.shared.statements;
-        let mut pruned = 0;
-        while pruned < limit {
-            let step = PRUNE_STEP.min(limit - pruned);
+        let mut tasks = 0;
+        loop {
+            let step = PRUNE_STEP.min(limit - tasks);
             let prune = Prune { statements, retention, limit: step };
-            let found = self.shared.calls.run(prune).await?;
-            pruned += found;
-            if found < step {
-                break;
+            let pruned = self.shared.calls.run(prune).await?;
+            tasks += pruned.tasks;
+            if pruned.tasks < step || tasks == limit {
+                return Ok(Pruned { tasks, ..pruned });
             }
         }
-        Ok(pruned)
     }
 
     fn changes(&self, topic: Topic) -> Changes {

@@ -64,7 +64,6 @@ pub(crate) struct Applied {
 #[derive(Debug)]
 pub(crate) struct Committer {
     disk: Arc<Disk>,
-    hub: ChangeHub,
     operations: Option<mpsc::Sender<Operation>>,
     durable: watch::Receiver<u64>,
     watchdog: Watchdog,
@@ -95,10 +94,8 @@ impl Committer {
             std::panic::resume_unwind(panic);
         };
         let Opening { disk, mut syncer, durable, watchdog, writes_head } = found?;
-        let hub = syncer.hub().clone();
         let threads = vec![commit, start("artos-sled-sync", move || syncer.run(&groups))?];
-        let committer =
-            Self { disk, hub, operations: Some(operations), durable, watchdog, threads };
+        let committer = Self { disk, operations: Some(operations), durable, watchdog, threads };
         if writes_head {
             reach(Point::HeadWrites);
             committer.write_head()?;
@@ -134,8 +131,8 @@ impl Committer {
         &self.disk
     }
 
-    pub(crate) const fn hub(&self) -> &ChangeHub {
-        &self.hub
+    pub(crate) fn hub(&self) -> &ChangeHub {
+        self.disk.poison().hub()
     }
 
     /// Runs an operation in the next group, and returns its answer once the group is durable.

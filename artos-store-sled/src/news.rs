@@ -15,6 +15,8 @@ pub(crate) struct News {
     tasks: Vec<TaskId>,
     /// Whether somebody asked to cancel a running task.
     pub(crate) cancellation: bool,
+    /// Whether a task was leased.
+    pub(crate) leased: bool,
 }
 
 impl News {
@@ -35,6 +37,7 @@ impl News {
         self.queues.extend(later.queues);
         self.tasks.extend(later.tasks);
         self.cancellation |= later.cancellation;
+        self.leased |= later.leased;
     }
 
     /// Wakes everybody who listens to what changed.
@@ -52,6 +55,9 @@ impl News {
         hub.publish_tasks(&self.tasks);
         if self.cancellation {
             hub.publish(&Topic::Cancellation);
+        }
+        if self.leased {
+            hub.publish(&Topic::Lease);
         }
     }
 }

@@ -7,7 +7,7 @@ use artos_core::{
     machine::{self, Applied, Cancelled},
     model::{NewTask, Outcome, Retention, Settlement, TaskId, TaskRecord, TaskState},
     store::{
-        Beat, Claim, Claimed, Claims, Inserted, Part, Pulse, Rescued, Settled, StoreError,
+        Beat, Claim, Claimed, Claims, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreError,
         StoreResult,
     },
 };
@@ -167,6 +167,7 @@ impl<'a> Operations<'a> {
                 _ => return Err(self.misplaced(id, &request.queue)),
             }
         }
+        self.news.leased |= !tasks.is_empty();
         let next_due = self.group.live.next_due(&request.queue);
         Ok(Claims { tasks, next_due_in: next_due.map(|due| due.since(now)) })
     }
@@ -256,19 +257,28 @@ impl<'a> Operations<'a> {
         retention: &Retention,
         limit: usize,
         now: Timestamp,
-    ) -> StoreResult<usize> {
-        let mut pruned = 0;
+    ) -> StoreResult<Pruned> {
+        let mut pruned = Pruned::default();
         for state in TaskState::ALL.into_iter().filter(|state| state.is_terminal()) {
-            for id in index::oldest(&self.group, state, limit - pruned)? {
+            // One more than may go, to know when the next may.
+            let oldest = (limit - pruned.tasks).saturating_add(1);
+            for id in index::oldest(&self.group, state, oldest)? {
                 let Some((loaded, _)) = lookup::load(&self.group, id, Part::Record)? else {
                     let found = format!("it is listed as {state}, and does not exist");
                     return Err(corrupt(&keys::task(id), &found));
                 };
-                if !machine::is_prunable(&loaded.stored.record, retention, now) {
+                let Some(at) = machine::prunable_at(&loaded.stored.record, retention) else {
+                    let found = format!("it is listed as {state}, and is not");
+                    return Err(corrupt(&keys::task(id), &found));
+                };
+                if pruned.tasks == limit || at > now {
+                    let next_in = at.since(now);
+                    pruned.next_in =
+                        Some(pruned.next_in.map_or(next_in, |earlier| earlier.min(next_in)));
                     break;
                 }
                 self.remove(&loaded);
-                pruned += 1;
+                pruned.tasks += 1;
             }
         }
         Ok(pruned)

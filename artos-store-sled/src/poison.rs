@@ -12,19 +12,24 @@ use std::{
     time::Duration,
 };
 
-use artos_core::store::{StoreError, StoreResult};
+use artos_core::{
+    notify::ChangeHub,
+    store::{StoreError, StoreResult},
+};
 use tokio::sync::watch;
 
-/// Remembers the first cause.
+/// Remembers the first cause, and wakes whoever waits for changes: none will come any more.
 #[derive(Debug)]
 pub(crate) struct Poison {
     cause: OnceLock<Cause>,
     stopped: watch::Sender<bool>,
+    hub: ChangeHub,
 }
 
 impl Default for Poison {
     fn default() -> Self {
-        Self { cause: OnceLock::new(), stopped: watch::Sender::new(false) }
+        let hub = ChangeHub::lossless();
+        Self { cause: OnceLock::new(), stopped: watch::Sender::new(false), hub }
     }
 }
 
@@ -49,6 +54,11 @@ impl Poison {
         let _ = stopped.wait_for(|stopped| *stopped).await;
         let unknown = || Cause::Failed(String::from("its threads ended"));
         self.cause.get().cloned().unwrap_or_else(unknown).error()
+    }
+
+    /// Returns who is told of changes, and of the end.
+    pub(crate) const fn hub(&self) -> &ChangeHub {
+        &self.hub
     }
 
     /// Returns whether a thread of the store may never end.
@@ -111,7 +121,9 @@ impl Poison {
             tracing::error!(?cause, "the store stops; open it again");
             cause
         });
-        self.stopped.send_replace(true);
+        if !self.stopped.send_replace(true) {
+            self.hub.publish_all();
+        }
         first.error()
     }
 }

@@ -23,9 +23,10 @@ use crate::{
 };
 
 /// How often sled's background thread runs, in milliseconds. It cleans the file up behind the
-/// writers: at a quarter of this pace, a busy store takes a quarter more room. Durability does not
-/// depend on it.
-const CLEAN_EVERY_MS: u64 = 50;
+/// writers, for at most half of the time, and syncs it each time, whether there was anything to do
+/// or not. With 50 a store of 40,000 small tasks that 2,000 a second pass through takes 27 MiB, with
+/// this 50; and an idle store three times the processor time. Durability does not depend on it.
+const CLEAN_EVERY_MS: u64 = 200;
 /// How often, and how far apart, to ask for sled's own lock: five seconds in all.
 const TRIES: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(10);
@@ -226,7 +227,7 @@ mod tests {
         let config = super::config(&options);
         assert_eq!(config.cache_capacity, 64 * 1024 * 1024);
         // Without its background thread, sled's file grows for ever.
-        assert_eq!(config.flush_every_ms, Some(50));
+        assert_eq!(config.flush_every_ms, Some(super::CLEAN_EVERY_MS));
         let options = SledStore::builder("nowhere").cache_bytes(1 << 20).into_options();
         assert_eq!(super::config(&options).cache_capacity, 1 << 20);
     }

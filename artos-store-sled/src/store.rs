@@ -8,7 +8,8 @@ use artos_core::{
     model::{ListQuery, NewTask, Page, Retention, Settlement, TaskId, TaskRecord},
     notify::{Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreResult,
+        TaskStore,
     },
 };
 use async_trait::async_trait;
@@ -129,20 +130,19 @@ impl TaskStore for SledStore {
         self.committer.change(move |operations, now| operations.rescue(limit, now)).await
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         let retention = *retention;
-        let mut pruned = 0;
-        while pruned < limit {
-            let step = PRUNE_STEP.min(limit - pruned);
+        let mut tasks = 0;
+        loop {
+            let step = PRUNE_STEP.min(limit - tasks);
             let prune =
                 move |operations: &mut Operations<'_>, now| operations.prune(&retention, step, now);
-            let found = self.committer.change(prune).await?;
-            pruned += found;
-            if found < step {
-                break;
+            let pruned = self.committer.change(prune).await?;
+            tasks += pruned.tasks;
+            if pruned.tasks < step || tasks == limit {
+                return Ok(Pruned { tasks, ..pruned });
             }
         }
-        Ok(pruned)
     }
 
     fn changes(&self, topic: Topic) -> Changes {

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use artos_core::{notify::ChangeHub, store::StoreResult};
+use artos_core::store::StoreResult;
 use tokio::sync::watch;
 
 use crate::{
@@ -30,7 +30,6 @@ const MARK_SYNC_EVERY: Duration = Duration::from_millis(100);
 pub(crate) struct Syncer {
     disk: Arc<Disk>,
     mark: Mark,
-    hub: ChangeHub,
     durable: watch::Sender<u64>,
     groups: u64,
 }
@@ -39,12 +38,7 @@ impl Syncer {
     /// Makes a syncer, and what tells how many groups are durable.
     pub(crate) fn new(disk: Arc<Disk>, mark: Mark) -> (Self, watch::Receiver<u64>) {
         let (durable, receiver) = watch::channel(0);
-        (Self { disk, mark, hub: ChangeHub::default(), durable, groups: 0 }, receiver)
-    }
-
-    /// Returns who is told of changes once they are durable.
-    pub(crate) const fn hub(&self) -> &ChangeHub {
-        &self.hub
+        (Self { disk, mark, durable, groups: 0 }, receiver)
     }
 
     /// Works until the commit thread has ended.
@@ -85,7 +79,7 @@ impl Syncer {
             reach(Point::Answered);
         }
         if is_durable {
-            news.publish(&self.hub);
+            news.publish(self.disk.poison().hub());
         }
         if self.mark.unsynced_since().is_some_and(|since| since.elapsed() >= MARK_SYNC_EVERY) {
             // If it fails, the store has stopped, and the next group finds out.

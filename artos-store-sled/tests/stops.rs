@@ -16,6 +16,7 @@ use std::{
 use artos_core::{
     Clock, Timestamp,
     model::ListQuery,
+    notify::Topic,
     store::{Part, StoreError, StoreResult, TaskStore as _},
 };
 use artos_store_sled::SledStore;
@@ -50,6 +51,22 @@ async fn a_value_outside_the_file_stops_the_store() {
         }
     }
     panic!("nobody noticed");
+}
+
+/// A runtime that has nothing to do asks this store nothing, so it has to be told.
+#[tokio::test]
+async fn whoever_waits_for_changes_hears_of_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Broken::default();
+    let store = SledStore::builder(folder.path()).clock(clock.clone()).open().unwrap();
+    let mut waiting = [Topic::Queue("default".into()), Topic::Lease, Topic::Cancellation]
+        .map(|topic| store.changes(topic));
+    clock.0.store(true, Ordering::SeqCst);
+    cause(store.insert(&[new_task(1)]).await);
+    for changes in &mut waiting {
+        let hint = tokio::time::timeout(Duration::from_secs(10), changes.changed()).await;
+        assert!(hint.is_ok(), "nobody said that the store has stopped: {changes:?}");
+    }
 }
 
 /// A clock that panics when it is told to, on the thread that reads it.

@@ -58,7 +58,7 @@ fn due(criterion: &mut Criterion) {
                 .collect();
             store.settle(&settlements).await?;
             // What ended goes, so that there are always as many.
-            store.prune(&Retention::all(Duration::ZERO), 1).await
+            Ok(store.prune(&Retention::all(Duration::ZERO), 1).await?.tasks)
         };
         let what = format!("memory: a task inserted, claimed, ended and pruned, {waiting} waiting");
         criterion.bench_function(&what, |bencher| {

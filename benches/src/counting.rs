@@ -10,7 +10,8 @@ use artos_core::{
     model::{NewTask, Settlement},
     notify::{Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreResult,
+        TaskStore,
     },
 };
 use async_trait::async_trait;
@@ -73,7 +74,7 @@ impl TaskStore for Counting {
         self.counted().rescue(limit).await
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         self.counted().prune(retention, limit).await
     }
 

@@ -9,8 +9,8 @@ use crate::{
     stores::{Opened, StoreChoice},
 };
 
-/// For how long it is watched: as long as the pause of the pruner, the longest of any loop, so that
-/// each of them looks at least once.
+/// For how long it is watched: thrice as long as the pauses of loops that look in case a hint was
+/// lost. The pruner looks when the runtime starts, before it is watched, and then once an hour.
 pub(crate) const SECONDS: u64 = 60;
 
 /// Lets a runtime do nothing; percent of a core, and calls of the store each second.

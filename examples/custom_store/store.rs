@@ -20,8 +20,8 @@ use artos_core::{
     },
     notify::{ChangeHub, Changes, Topic},
     store::{
-        Beat, Claim, Claimed, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult,
-        TaskStore,
+        Beat, Claim, Claimed, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled,
+        StoreResult, TaskStore,
     },
 };
 use async_trait::async_trait;
@@ -49,7 +49,7 @@ struct Entry {
 impl<C: Clock> CustomStore<C> {
     /// Makes an empty store that tells time by `clock`.
     pub fn with_clock(clock: C) -> Self {
-        Self { clock, tasks: Mutex::default(), hub: ChangeHub::default() }
+        Self { clock, tasks: Mutex::default(), hub: ChangeHub::lossless() }
     }
 
     /// Runs one atomic operation, and then wakes whoever waits for what it may have changed.
@@ -209,6 +209,9 @@ impl<C: Clock> TaskStore for CustomStore<C> {
                     next_due = Some(next_due.map_or(record.run_at, |due| due.min(record.run_at)));
                 }
             }
+            if !claims.tasks.is_empty() {
+                topics.push(Topic::Lease);
+            }
             claims.next_due_in = next_due.map(|due| due.since(now));
             claims
         }))
@@ -268,7 +271,7 @@ impl<C: Clock> TaskStore for CustomStore<C> {
         }))
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         Ok(self.atomically(|tasks, now, topics| {
             let prunable =
                 tasks.values().filter(|entry| machine::is_prunable(&entry.record, retention, now));
@@ -277,7 +280,9 @@ impl<C: Clock> TaskStore for CustomStore<C> {
                 tasks.remove(id);
                 topics.push(Topic::Task(*id));
             }
-            ids.len()
+            let kept = tasks.values();
+            let next = kept.filter_map(|entry| machine::prunable_at(&entry.record, retention));
+            Pruned { tasks: ids.len(), next_in: next.min().map(|at| at.since(now)) }
         }))
     }
 

@@ -269,10 +269,13 @@ fn lease_lost(record: &TaskRecord, holder: LeaseHolder, now: Timestamp) -> Failu
 /// Returns whether a terminal task has outlived its retention.
 #[must_use]
 pub fn is_prunable(record: &TaskRecord, retention: &Retention, now: Timestamp) -> bool {
-    match (retention.of(record.state), record.finished_at) {
-        (Some(keep), Some(finished_at)) => finished_at + keep <= now,
-        _ => false,
-    }
+    prunable_at(record, retention).is_some_and(|at| at <= now)
+}
+
+/// Returns when a terminal task will have outlived its retention; `None` for any other.
+#[must_use]
+pub fn prunable_at(record: &TaskRecord, retention: &Retention) -> Option<Timestamp> {
+    Some(record.finished_at? + retention.of(record.state)?)
 }
 
 /// Returns the holder if `lease` is the live lease of the task.

@@ -159,7 +159,8 @@ impl RuntimeBuilder {
     }
 
     /// Sets how long a worker sleeps without a hint from the store before it looks for tasks
-    /// anyway. Default: 15 seconds.
+    /// anyway. Default: 15 seconds. A store that loses no hints (in memory, or embedded) is not
+    /// asked while no task of the queue waits.
     pub const fn poll_interval(mut self, interval: Duration) -> Self {
         self.options.poll = shorter(interval, LONGEST);
         self
@@ -178,7 +179,8 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Sets how often to look for tasks past their retention. Default: 60 seconds.
+    /// Sets the shortest pause between two looks for tasks past their retention. Default: 60
+    /// seconds. It is longer while no task can be that old: up to an hour, or this if it is more.
     pub const fn prune_interval(mut self, interval: Duration) -> Self {
         self.options.prune = shorter(interval, LONGEST);
         self

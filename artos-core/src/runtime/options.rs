@@ -19,7 +19,7 @@ pub(crate) struct Options {
     pub(crate) patience: Duration,
     /// How long a cancelled stage may take to stop by itself.
     pub(crate) cancel_grace: Duration,
-    /// Time between two looks for tasks past their retention.
+    /// Shortest time between two looks for tasks past their retention.
     pub(crate) prune: Duration,
     pub(crate) retention: Retention,
 }

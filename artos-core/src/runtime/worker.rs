@@ -58,7 +58,11 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, number: usize) {
                     continue;
                 }
                 let step_back = if met_strange { STEP_BACK } else { Duration::ZERO };
-                claims.next_due_in.unwrap_or(Duration::MAX).min(engine.options.poll) + step_back
+                match claims.next_due_in {
+                    // Nothing waits, and a hint comes when something does.
+                    None if changes.is_lossless() && step_back.is_zero() => Duration::MAX,
+                    next => next.unwrap_or(Duration::MAX).min(engine.options.poll) + step_back,
+                }
             }
             Err(error) => {
                 drop(slots);

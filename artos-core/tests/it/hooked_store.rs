@@ -13,7 +13,7 @@ use artos_core::{
     model::{NewTask, Settlement},
     notify::{Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreError,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreError,
         StoreResult, TaskStore,
     },
 };
@@ -135,7 +135,7 @@ impl TaskStore for Hook {
     async fn rescue(&self, l: usize) -> StoreResult<Rescued> {
         self.inner.rescue(l).await
     }
-    async fn prune(&self, r: &Retention, l: usize) -> StoreResult<usize> {
+    async fn prune(&self, r: &Retention, l: usize) -> StoreResult<Pruned> {
         self.inner.prune(r, l).await
     }
     fn changes(&self, t: Topic) -> Changes {

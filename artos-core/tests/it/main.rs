@@ -14,6 +14,7 @@ mod fencing;
 mod follow_ups;
 mod group_commit;
 mod heartbeat;
+mod idle;
 mod letting_go;
 mod limits;
 mod outage;

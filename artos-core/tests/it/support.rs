@@ -14,7 +14,7 @@ use artos_core::{
     model::{NewTask, Settlement},
     notify::{Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreError,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreError,
         StoreResult, TaskStore,
     },
 };
@@ -71,6 +71,8 @@ pub(crate) struct Faults {
     pub(crate) lose_settle_answers: AtomicBool,
     /// Every heartbeat fails.
     pub(crate) no_heartbeats: AtomicBool,
+    /// No hint is ever heard.
+    pub(crate) deaf: AtomicBool,
     pub(crate) calls: AtomicUsize,
     pub(crate) inserts: AtomicUsize,
     pub(crate) settles: AtomicUsize,
@@ -161,12 +163,15 @@ impl TaskStore for FaultyStore {
         self.inner.rescue(limit).await
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         self.check()?;
         self.inner.prune(retention, limit).await
     }
 
     fn changes(&self, topic: Topic) -> Changes {
+        if self.faults.deaf.load(Ordering::SeqCst) {
+            return Changes::never();
+        }
         self.inner.changes(topic)
     }
 }

@@ -13,7 +13,7 @@ use artos_core::{
     model::{NewTask, Settlement},
     notify::{Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreError,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreError,
         StoreResult, TaskStore,
     },
 };
@@ -171,7 +171,7 @@ impl TaskStore for MoodyStore {
         self.inner.rescue(limit).await
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         self.check().await?;
         self.inner.prune(retention, limit).await
     }

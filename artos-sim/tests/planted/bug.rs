@@ -86,6 +86,10 @@ bugs! {
     AcknowledgesEarly breaks Kept,
     /// A claim looks only if there was news since the last one.
     HintIsTruth breaks Ends,
+    /// Nobody hears of tasks that wait, in a store that says it loses no hints.
+    WaitingWakesNobody breaks Ends,
+    /// Nobody hears of leases, in a store that says it loses no hints.
+    ClaimWakesNobody breaks Ends,
     /// A completion loses its output.
     CompletionLosesOutput breaks Intact,
     /// A repeated settlement is refused.

@@ -13,7 +13,8 @@ use artos_core::{
     model::{Lease, NewTask, Outcome, Settlement},
     notify::{ChangeHub, Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreResult,
+        TaskStore,
     },
 };
 use artos_sim::{Base, SimClock};
@@ -52,7 +53,7 @@ pub(crate) struct Entry {
 
 impl BuggyStore {
     pub(crate) fn new(bug: Option<Bug>, clock: SimClock) -> Self {
-        Self { bug, clock, tasks: Mutex::default(), hub: ChangeHub::default() }
+        Self { bug, clock, tasks: Mutex::default(), hub: ChangeHub::lossless() }
     }
 
     pub(crate) fn has(&self, bug: Bug) -> bool {
@@ -118,7 +119,9 @@ impl BuggyStore {
         };
         if entry.record.state == TaskState::Pending {
             tasks.has_news = true;
-            tasks.topics.push(Topic::Queue(entry.record.queue.clone()));
+            if !self.has(Bug::WaitingWakesNobody) {
+                tasks.topics.push(Topic::Queue(entry.record.queue.clone()));
+            }
         }
         tasks.topics.push(Topic::Task(id));
     }
@@ -294,6 +297,9 @@ impl BuggyStore {
                 .tasks
                 .push(artos_core::store::Claimed { record: Box::new(record.clone()), payload });
             self.note(tasks, id);
+            if !self.has(Bug::ClaimWakesNobody) {
+                tasks.topics.push(Topic::Lease);
+            }
         }
         let pending =
             tasks.entries.values().map(|entry| &entry.record).filter(|record| {
@@ -347,7 +353,7 @@ impl Base for BuggyStore {
             bug: self.bug,
             clock: self.clock.clone(),
             tasks: Mutex::new(self.lock().clone()),
-            hub: ChangeHub::default(),
+            hub: ChangeHub::lossless(),
         })
     }
 
@@ -452,7 +458,7 @@ impl TaskStore for BuggyStore {
         }))
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         Ok(self.atomically(|tasks, now| {
             let is_prunable = |record: &TaskRecord| match self.bug {
                 Some(Bug::PruneIgnoresRetention) => record.is_terminal(),
@@ -466,7 +472,9 @@ impl TaskStore for BuggyStore {
                 tasks.entries.remove(id);
                 tasks.topics.push(Topic::Task(*id));
             }
-            ids.len()
+            let kept = tasks.entries.values();
+            let next = kept.filter_map(|entry| machine::prunable_at(&entry.record, retention));
+            Pruned { tasks: ids.len(), next_in: next.min().map(|at| at.since(now)) }
         }))
     }
 

@@ -128,6 +128,18 @@ pub(crate) async fn a_wish_to_cancel_wakes_the_workers(world: &World) {
     heard(changes).await;
 }
 
+/// A runtime of a store that says it loses no hints waits for this one.
+pub(crate) async fn a_lease_wakes_those_who_watch_leases(world: &World) {
+    world.insert_new().await;
+    let leases = || world.store.changes(Topic::Lease);
+    let changes = leases();
+    world.claim_one().await;
+    if changes.is_lossless() {
+        heard(changes).await;
+    }
+    assert_eq!(queue(world, QUEUE).is_lossless(), leases().is_lossless());
+}
+
 pub(crate) async fn a_hint_before_the_wait_is_not_lost(world: &World) {
     let changes = queue(world, QUEUE);
     world.insert_new().await;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use artos_core::model::{Retention, TaskState};
 
 use crate::{
-    outcomes::{HOUR, complete, retry},
-    world::World,
+    outcomes::{HOUR, MINUTE, complete, retry},
+    world::{World, ok},
 };
 
 const TERMINAL: [TaskState; 3] = [TaskState::Completed, TaskState::Failed, TaskState::Cancelled];
@@ -91,6 +91,38 @@ pub(crate) async fn a_prune_takes_no_more_than_its_limit(world: &World) {
     assert_eq!(world.prune(&retention, 4).await, 4);
     assert_eq!(world.prune(&retention, 4).await, 2);
     assert_eq!(world.prune(&retention, 4).await, 0);
+}
+
+/// Prunes up to `limit` tasks, and returns how long until the next one may go.
+async fn next_in(world: &World, retention: &Retention, limit: usize) -> Option<Duration> {
+    ok(world.store.prune(retention, limit).await).next_in
+}
+
+/// A store's own clock may go on meanwhile.
+fn assert_about(found: Duration, expected: Duration) {
+    assert!(found <= expected && found > expected - MINUTE, "found {found:?}, not {expected:?}");
+}
+
+pub(crate) async fn a_prune_tells_when_the_next_task_may_go(world: &World) {
+    let retention = Retention { failed: HOUR, ..Retention::all(HOUR * 3) };
+    world.run_new().await;
+    assert_eq!(next_in(world, &retention, 10).await, None, "nothing has ended");
+    world.ended(TaskState::Completed).await;
+    world.advance(HOUR * 2).await;
+    let next = next_in(world, &retention, 10).await.unwrap();
+    assert_about(next, HOUR);
+    world.ended(TaskState::Failed).await;
+    world.ended(TaskState::Cancelled).await;
+    world.advance(HOUR / 2).await;
+    let next = next_in(world, &retention, 10).await.unwrap();
+    assert_about(next, HOUR / 2);
+    world.advance(HOUR / 2).await;
+    assert_eq!(next_in(world, &retention, 0).await, Some(Duration::ZERO));
+    assert_eq!(next_in(world, &retention, 1).await, Some(Duration::ZERO), "one is left");
+    let next = next_in(world, &retention, 1).await.unwrap();
+    assert_about(next, HOUR * 2);
+    world.advance(HOUR * 2).await;
+    assert_eq!(next_in(world, &retention, 10).await, None, "none is left");
 }
 
 pub(crate) async fn a_live_task_is_never_pruned(world: &World) {

@@ -178,6 +178,12 @@ impl Model {
             .collect()
     }
 
+    pub(super) fn next_prune_in(&self, retention: &Retention, now: Timestamp) -> Option<Duration> {
+        let records = self.tasks.values().map(|entry| &entry.record);
+        let times = records.filter_map(|record| machine::prunable_at(record, retention));
+        times.min().map(|at| at.since(now))
+    }
+
     pub(super) fn list(&self, query: &ListQuery) -> (Vec<TaskRecord>, StateCounts) {
         let records = self.tasks.values().map(|entry| entry.record.clone());
         let mut matching: Vec<_> = records.filter(|record| query.filter.matches(record)).collect();

@@ -330,13 +330,19 @@ impl Replay {
         let found = found.map_err(|error| failed(&error))?;
         let prunable = self.model.prunable(&retention, self.now());
         let expected = prunable.len().min(limit);
-        same("the numbers of pruned tasks", &found, &expected)?;
+        same("the numbers of pruned tasks", &found.tasks, &expected)?;
         for id in prunable {
             if !self.world.exists(id).await {
                 self.model.tasks.remove(&id);
             }
         }
-        Ok(())
+        let (store_view, model_view) = self.views();
+        let next = self.model.next_prune_in(&retention, self.now());
+        same(
+            "the times until the next prune",
+            &found.next_in.map(|next| store_view.duration(next)),
+            &next.map(|next| model_view.duration(next)),
+        )
     }
 
     async fn list(&mut self, wish: &Wish) -> Result<(), String> {

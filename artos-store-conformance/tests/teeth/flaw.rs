@@ -113,6 +113,10 @@ flaws! {
     RescueIgnoresLimit,
     /// A rescue does not say when the next one is needed.
     RescueHidesNext,
+    /// A prune does not say when the next task may go.
+    PruneHidesNext,
+    /// A claim wakes nobody, in a store that says it loses no hints.
+    ClaimWakesNobody,
     /// A prune takes tasks by their age, in any state.
     PruneTakesLiveTasks,
     /// A prune takes all it finds.

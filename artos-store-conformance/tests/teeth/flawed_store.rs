@@ -15,7 +15,8 @@ use artos_core::{
     },
     notify::{ChangeHub, Changes, Topic},
     store::{
-        Beat, Claim, Claims, Found, Inserted, Part, Pulse, Rescued, Settled, StoreResult, TaskStore,
+        Beat, Claim, Claims, Found, Inserted, Part, Pruned, Pulse, Rescued, Settled, StoreResult,
+        TaskStore,
     },
 };
 use artos_store_conformance::ManualClock;
@@ -52,7 +53,7 @@ pub(crate) struct Entry {
 
 impl FlawedStore {
     pub(crate) fn new(flaw: Option<Flaw>, clock: ManualClock) -> Self {
-        Self { flaw, clock, tasks: Mutex::default(), hub: ChangeHub::default() }
+        Self { flaw, clock, tasks: Mutex::default(), hub: ChangeHub::lossless() }
     }
 
     pub(crate) fn has(&self, flaw: Flaw) -> bool {
@@ -321,7 +322,7 @@ impl TaskStore for FlawedStore {
         }))
     }
 
-    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<usize> {
+    async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         let mut retention = *retention;
         if self.has(Flaw::PruneKnowsOneRetention) {
             retention = Retention::all(retention.completed);
@@ -346,7 +347,9 @@ impl TaskStore for FlawedStore {
                     tasks.left_behind.push(left_behind(entry));
                 }
             }
-            ids.len()
+            let kept = tasks.entries.values().filter(|_| !self.has(Flaw::PruneHidesNext));
+            let next = kept.filter_map(|entry| machine::prunable_at(&entry.record, &retention));
+            Pruned { tasks: ids.len(), next_in: next.min().map(|at| at.since(now)) }
         }))
     }
 

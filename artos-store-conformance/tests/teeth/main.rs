@@ -54,10 +54,11 @@ fn every_flaw_is_found_by_a_named_case() {
 
 /// What random histories cannot see: they make no two calls at once, drop none, change nothing
 /// between two pages, wait for no hint and send small text only.
-const UNSEEN: [Flaw; 9] = [
+const UNSEEN: [Flaw; 10] = [
     Flaw::InsertInTwoSteps,
     Flaw::FollowUpsInAStepOfTheirOwn,
     Flaw::ClaimInTwoSteps,
+    Flaw::ClaimWakesNobody,
     Flaw::CursorCountsTasks,
     Flaw::PayloadIsCutOff,
     Flaw::PayloadIsText,

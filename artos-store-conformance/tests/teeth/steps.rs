@@ -286,6 +286,9 @@ impl FlawedStore {
             let payload = checkpoint.unwrap_or(&entry.input).clone();
             claims.tasks.push(Claimed { record: Box::new(record), payload });
             self.note(tasks, id);
+            if !self.has(Flaw::ClaimWakesNobody) {
+                tasks.topics.push(Topic::Lease);
+            }
         }
         let records = tasks.entries.values().map(|entry| &entry.record);
         let waiting = records

@@ -1,6 +1,11 @@
 //! Deleting tasks that outlived their retention.
 
-use artos_core::model::{Retention, TaskState};
+use std::time::Duration;
+
+use artos_core::{
+    model::{Retention, TaskState},
+    store::Pruned,
+};
 use async_trait::async_trait;
 use sqlx::PgConnection;
 
@@ -16,16 +21,22 @@ pub(crate) struct Prune<'a> {
 
 #[async_trait]
 impl Operation for Prune<'_> {
-    type Answer = usize;
+    type Answer = Pruned;
 
-    async fn run(&mut self, connection: &mut PgConnection) -> Result<usize, sqlx::Error> {
+    async fn run(&mut self, connection: &mut PgConnection) -> Result<Pruned, sqlx::Error> {
         let kept = TaskState::ALL
             .into_iter()
             .filter_map(|state| Some((state.number(), micros(self.retention.of(state)?))));
         let (states, keep): (Vec<i16>, Vec<i64>) = kept.unzip();
         let query = self.statements.query(&self.statements.prune);
         let query = query.bind(states).bind(keep).bind(limit(self.limit));
-        let pruned: i64 = Columns::new(&self.statements.row(query, connection).await?).next()?;
-        Ok(usize::try_from(pruned).unwrap_or(0))
+        let row = self.statements.row(query, connection).await?;
+        let mut columns = Columns::new(&row);
+        let pruned: i64 = columns.next()?;
+        let next: Option<i64> = columns.next()?;
+        Ok(Pruned {
+            tasks: usize::try_from(pruned).unwrap_or(0),
+            next_in: next.map(|next| Duration::from_micros(u64::try_from(next).unwrap_or(0))),
+        })
     }
 }
