@@ -140,7 +140,7 @@ const COPIES: [Copy; 30] = [
         file: "runtime/slots.rs",
         base: &[ASKS_FOR_SOME],
         changes: &[(
-            "settling: Semaphore::new(permits)",
+            "settling: Semaphore::new(all)",
             "settling: Semaphore::new(Semaphore::MAX_PERMITS)",
         )],
     },
@@ -223,10 +223,10 @@ const COPIES: [Copy; 30] = [
         changes: &[
             (
                 "let is_durable = self.sync(sequence, count).is_ok();",
-                "news.publish(self.disk.poison().hub());\nlet is_durable = self.sync(sequence, count).is_ok();",
+                "news.publish(self.disk.hub());\nlet is_durable = self.sync(sequence, count).is_ok();",
             ),
             (
-                "if is_durable {\n            news.publish(self.disk.poison().hub());\n        }",
+                "if is_durable {\n            news.publish(self.disk.hub());\n        }",
                 "let _ = is_durable;",
             ),
         ],

@@ -213,7 +213,7 @@ impl Changes {
         Self { notify: Arc::new(Notify::new()), is_lossless: false, subscription: None }
     }
 
-    /// Returns whether every change brings a hint, so that waiting needs no safety net.
+    /// Returns whether every change brings a hint, so that whoever waits need not look for it.
     #[must_use]
     pub const fn is_lossless(&self) -> bool {
         self.is_lossless

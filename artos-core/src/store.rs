@@ -294,10 +294,17 @@ pub struct Rescued {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pruned {
     /// How many tasks were deleted.
-    pub tasks: usize,
+    pub count: usize,
     /// How long until the first of the terminal tasks that are left outlives its retention; `None`
     /// if none is left. Zero when more had outlived it than were asked for.
     pub next_in: Option<Duration>,
+}
+
+impl Pruned {
+    /// Notes that a task that is left may go after so long.
+    pub fn leaves(&mut self, for_now: Duration) {
+        self.next_in = Some(self.next_in.map_or(for_now, |next| next.min(for_now)));
+    }
 }
 
 /// The result of a store's method.

@@ -165,7 +165,7 @@ impl<S: TaskStore> TaskStore for RecordingStore<S> {
         };
         let call = self.ask([asks])?;
         let result = self.inner.prune(retention, limit).await;
-        self.answer(call, result, |pruned| vec![Answer::Pruned { tasks: pruned.tasks as u64 }])
+        self.answer(call, result, |pruned| vec![Answer::Pruned { tasks: pruned.count as u64 }])
     }
 
     fn changes(&self, topic: Topic) -> Changes {

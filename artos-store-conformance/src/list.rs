@@ -363,6 +363,7 @@ macro_rules! __with_cases {
                 whatever_changes_wakes_those_who_wait_for_anything,
                 a_hint_before_the_wait_is_not_lost,
                 the_change_is_visible_when_its_hint_comes,
+                a_task_can_be_claimed_when_its_hint_comes,
                 many_may_wait_for_the_same,
                 whoever_stops_waiting_disturbs_nobody,
             }

@@ -215,7 +215,7 @@ impl World {
     }
 
     pub(crate) async fn prune(&self, retention: &Retention, limit: usize) -> usize {
-        ok(self.store.prune(retention, limit).await).tasks
+        ok(self.store.prune(retention, limit).await).count
     }
 
     pub(crate) async fn rescue_ids(&self, limit: usize) -> Vec<TaskId> {

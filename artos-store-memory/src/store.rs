@@ -153,13 +153,13 @@ impl TaskStore for MemoryStore {
     }
 
     async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
-        let mut tasks = 0;
+        let mut count = 0;
         loop {
-            let step = PRUNE_STEP.min(limit - tasks);
+            let step = PRUNE_STEP.min(limit - count);
             let pruned = self.change(|tables, now| tables.prune(retention, step, now));
-            tasks += pruned.tasks;
-            if pruned.tasks < step || tasks == limit {
-                return Ok(Pruned { tasks, ..pruned });
+            count += pruned.count;
+            if pruned.count < step || count == limit {
+                return Ok(Pruned { count, ..pruned });
             }
             tokio::task::yield_now().await;
         }

@@ -185,14 +185,12 @@ impl Tables {
             while let Some(id) = self.indexes.first_ended(state)
                 && let Some(at) = self.prunable_at(id, retention)
             {
-                if pruned.tasks == limit || at > now {
-                    let next_in = at.since(now);
-                    pruned.next_in =
-                        Some(pruned.next_in.map_or(next_in, |earlier| earlier.min(next_in)));
+                if pruned.count == limit || at > now {
+                    pruned.leaves(at.since(now));
                     break;
                 }
                 self.remove(id);
-                pruned.tasks += 1;
+                pruned.count += 1;
             }
         }
         pruned

@@ -51,7 +51,8 @@ unlabelled AS (
     ))
 ),
 next AS (
-    -- The first one of each queue and state that stays.
+    -- The first one of each queue and state that is left. One that another prune is about to remove
+    -- counts as left; that costs one look.
     SELECT min(first.finished_at - (SELECT clock.now FROM clock) + r.keep) AS after
     FROM queues CROSS JOIN unnest($1::smallint[], $2::bigint[]) AS r (state, keep)
     CROSS JOIN LATERAL (

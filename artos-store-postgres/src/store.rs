@@ -201,14 +201,14 @@ impl TaskStore for PostgresStore {
 
     async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         let statements = &self.shared.statements;
-        let mut tasks = 0;
+        let mut count = 0;
         loop {
-            let step = PRUNE_STEP.min(limit - tasks);
+            let step = PRUNE_STEP.min(limit - count);
             let prune = Prune { statements, retention, limit: step };
             let pruned = self.shared.calls.run(prune).await?;
-            tasks += pruned.tasks;
-            if pruned.tasks < step || tasks == limit {
-                return Ok(Pruned { tasks, ..pruned });
+            count += pruned.count;
+            if pruned.count < step || count == limit {
+                return Ok(Pruned { count, ..pruned });
             }
         }
     }

@@ -132,7 +132,7 @@ impl Committer {
     }
 
     pub(crate) fn hub(&self) -> &ChangeHub {
-        self.disk.poison().hub()
+        self.disk.hub()
     }
 
     /// Runs an operation in the next group, and returns its answer once the group is durable.

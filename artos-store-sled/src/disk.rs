@@ -13,6 +13,7 @@ use std::{
 
 use artos_core::{
     model::{StateCounts, TaskId, TaskRecord, TaskState},
+    notify::ChangeHub,
     store::{Part, StoreError, StoreResult},
 };
 use foldhash::fast::RandomState;
@@ -54,6 +55,7 @@ pub(crate) struct Disk {
     /// Held while sled is asked to flush, when it takes no batch.
     flushing: Mutex<()>,
     recent: Recent,
+    hub: ChangeHub,
     poison: Poison,
     activity: Arc<Activity>,
 }
@@ -106,6 +108,7 @@ impl Disk {
         folder.sync_all().map_err(|error| failed("syncing", error))?;
         reach(Point::TreeSynced);
         let data_file = folder.data_file().map_err(|error| failed("opening", error))?;
+        let hub = ChangeHub::lossless();
         Ok(Self {
             db,
             file,
@@ -116,7 +119,8 @@ impl Disk {
             visible: RwLock::default(),
             flushing: Mutex::default(),
             recent: Recent::default(),
-            poison: Poison::default(),
+            poison: Poison::new(hub.clone()),
+            hub,
             activity: Arc::default(),
         })
     }
@@ -139,6 +143,11 @@ impl Disk {
 
     pub(crate) const fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    /// Returns who is told of changes, and of the end.
+    pub(crate) const fn hub(&self) -> &ChangeHub {
+        &self.hub
     }
 
     pub(crate) const fn poison(&self) -> &Poison {

@@ -261,8 +261,8 @@ impl<'a> Operations<'a> {
         let mut pruned = Pruned::default();
         for state in TaskState::ALL.into_iter().filter(|state| state.is_terminal()) {
             // One more than may go, to know when the next may.
-            let oldest = (limit - pruned.tasks).saturating_add(1);
-            for id in index::oldest(&self.group, state, oldest)? {
+            let most = (limit - pruned.count).saturating_add(1);
+            for id in index::oldest(&self.group, state, most)? {
                 let Some((loaded, _)) = lookup::load(&self.group, id, Part::Record)? else {
                     let found = format!("it is listed as {state}, and does not exist");
                     return Err(corrupt(&keys::task(id), &found));
@@ -271,14 +271,12 @@ impl<'a> Operations<'a> {
                     let found = format!("it is listed as {state}, and is not");
                     return Err(corrupt(&keys::task(id), &found));
                 };
-                if pruned.tasks == limit || at > now {
-                    let next_in = at.since(now);
-                    pruned.next_in =
-                        Some(pruned.next_in.map_or(next_in, |earlier| earlier.min(next_in)));
+                if pruned.count == limit || at > now {
+                    pruned.leaves(at.since(now));
                     break;
                 }
                 self.remove(&loaded);
-                pruned.tasks += 1;
+                pruned.count += 1;
             }
         }
         Ok(pruned)

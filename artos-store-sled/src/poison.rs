@@ -28,8 +28,7 @@ pub(crate) struct Poison {
 
 impl Default for Poison {
     fn default() -> Self {
-        let hub = ChangeHub::lossless();
-        Self { cause: OnceLock::new(), stopped: watch::Sender::new(false), hub }
+        Self::new(ChangeHub::default())
     }
 }
 
@@ -43,6 +42,11 @@ enum Cause {
 }
 
 impl Poison {
+    /// Makes one that wakes everybody who listens to the hub when the store stops.
+    pub(crate) fn new(hub: ChangeHub) -> Self {
+        Self { cause: OnceLock::new(), stopped: watch::Sender::new(false), hub }
+    }
+
     /// Returns the cause as an error, if there is one.
     pub(crate) fn check(&self) -> StoreResult<()> {
         self.cause.get().map_or(Ok(()), |cause| Err(cause.error()))
@@ -54,11 +58,6 @@ impl Poison {
         let _ = stopped.wait_for(|stopped| *stopped).await;
         let unknown = || Cause::Failed(String::from("its threads ended"));
         self.cause.get().cloned().unwrap_or_else(unknown).error()
-    }
-
-    /// Returns who is told of changes, and of the end.
-    pub(crate) const fn hub(&self) -> &ChangeHub {
-        &self.hub
     }
 
     /// Returns whether a thread of the store may never end.
@@ -122,6 +121,7 @@ impl Poison {
             cause
         });
         if !self.stopped.send_replace(true) {
+            // Locks of the store may be held here; whoever wakes runs elsewhere.
             self.hub.publish_all();
         }
         first.error()

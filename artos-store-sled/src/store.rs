@@ -132,15 +132,15 @@ impl TaskStore for SledStore {
 
     async fn prune(&self, retention: &Retention, limit: usize) -> StoreResult<Pruned> {
         let retention = *retention;
-        let mut tasks = 0;
+        let mut count = 0;
         loop {
-            let step = PRUNE_STEP.min(limit - tasks);
+            let step = PRUNE_STEP.min(limit - count);
             let prune =
                 move |operations: &mut Operations<'_>, now| operations.prune(&retention, step, now);
             let pruned = self.committer.change(prune).await?;
-            tasks += pruned.tasks;
-            if pruned.tasks < step || tasks == limit {
-                return Ok(Pruned { tasks, ..pruned });
+            count += pruned.count;
+            if pruned.count < step || count == limit {
+                return Ok(Pruned { count, ..pruned });
             }
         }
     }

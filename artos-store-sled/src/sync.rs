@@ -79,7 +79,7 @@ impl Syncer {
             reach(Point::Answered);
         }
         if is_durable {
-            news.publish(self.disk.poison().hub());
+            news.publish(self.disk.hub());
         }
         if self.mark.unsynced_since().is_some_and(|since| since.elapsed() >= MARK_SYNC_EVERY) {
             // If it fails, the store has stopped, and the next group finds out.

@@ -104,7 +104,7 @@ async fn an_idempotency_key_survives_until_its_task_is_pruned() {
 
     let store = folder.open();
     let retention = Retention::all(Duration::ZERO);
-    assert_eq!(store.prune(&retention, 10).await.unwrap().tasks, 1);
+    assert_eq!(store.prune(&retention, 10).await.unwrap().count, 1);
     drop(store);
 
     let store = folder.open();
@@ -217,7 +217,7 @@ async fn the_last_checkpoint_survives_whatever_its_size_and_what_came_before_and
         store.settle(&[complete(claimed.record.lease_token(), b"out")]).await.unwrap();
     }
     assert_eq!(
-        store.prune(&Retention::all(Duration::ZERO), 100).await.unwrap().tasks,
+        store.prune(&Retention::all(Duration::ZERO), 100).await.unwrap().count,
         expected.len()
     );
     drop(store);
@@ -239,7 +239,7 @@ async fn a_pruned_task_leaves_nothing_behind() {
     store.insert(std::slice::from_ref(&task)).await.unwrap();
     let lease = claim(&store, 1).await.remove(0).record.lease_token();
     store.settle(&[complete(lease, &[9; 50_000])]).await.unwrap();
-    assert_eq!(store.prune(&Retention::all(Duration::ZERO), 10).await.unwrap().tasks, 1);
+    assert_eq!(store.prune(&Retention::all(Duration::ZERO), 10).await.unwrap().count, 1);
     let filter = Filter { states: vec![TaskState::Completed], ..Filter::default() };
     let listing = ListQuery { filter, counts: true, ..ListQuery::default() };
     assert_eq!(store.list(&listing).await.unwrap().counts.unwrap().total(), 0);

@@ -58,7 +58,7 @@ fn due(criterion: &mut Criterion) {
                 .collect();
             store.settle(&settlements).await?;
             // What ended goes, so that there are always as many.
-            Ok(store.prune(&Retention::all(Duration::ZERO), 1).await?.tasks)
+            Ok(store.prune(&Retention::all(Duration::ZERO), 1).await?.count)
         };
         let what = format!("memory: a task inserted, claimed, ended and pruned, {waiting} waiting");
         criterion.bench_function(&what, |bencher| {

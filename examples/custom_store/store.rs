@@ -282,7 +282,7 @@ impl<C: Clock> TaskStore for CustomStore<C> {
             }
             let kept = tasks.values();
             let next = kept.filter_map(|entry| machine::prunable_at(&entry.record, retention));
-            Pruned { tasks: ids.len(), next_in: next.min().map(|at| at.since(now)) }
+            Pruned { count: ids.len(), next_in: next.min().map(|at| at.since(now)) }
         }))
     }
 

@@ -173,14 +173,15 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Sets how long terminal tasks are kept. Default: 7 days.
+    /// Sets how long terminal tasks are kept. Default: 7 days. Each runtime prunes the tasks of all,
+    /// from its start on: of those that share a store, the one with the shortest retention decides.
     pub const fn retention(mut self, retention: Retention) -> Self {
         self.options.retention = retention;
         self
     }
 
     /// Sets the shortest pause between two looks for tasks past their retention. Default: 60
-    /// seconds. It is longer while no task can be that old: up to an hour, or this if it is more.
+    /// seconds. It sleeps longer, up to an hour, while no task can have outlived its retention.
     pub const fn prune_interval(mut self, interval: Duration) -> Self {
         self.options.prune = shorter(interval, LONGEST);
         self

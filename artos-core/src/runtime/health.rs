@@ -16,6 +16,10 @@ use crate::Name;
 /// How long a loop may fail, or hang in a call, before the runtime no longer counts as ready.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 
+/// How long the lag of a claim that left no task waiting is told. A worker that has nothing to do
+/// does not claim again to find out that it is over.
+const LAG_LASTS: Duration = Duration::from_secs(15);
+
 /// How a runtime is, at one moment.
 #[derive(Debug, Clone)]
 pub struct Health {
@@ -32,13 +36,15 @@ pub struct Health {
 pub struct DutyHealth {
     /// Which loop: `claim default`, `heartbeat`, `rescue`, `prune`, `settle`.
     pub duty: String,
-    /// How long ago the store last answered it.
+    /// How long ago the store last answered it. A loop that has nothing to ask, of a store that loses
+    /// no hints, may not ask for hours; `Client::ping` asks whether the store answers now.
     pub answered_ago: Option<Duration>,
     /// How long it has been failing, or waiting for one answer.
     pub failing_for: Option<Duration>,
     /// What the store said last, if it failed.
     pub error: Option<String>,
-    /// Of a claim loop: how long the oldest task of the last claim had been due.
+    /// Of a claim loop: how long the oldest task of the last claim had been due. Zero some seconds
+    /// after a claim that left no task waiting.
     pub lag: Option<Duration>,
 }
 
@@ -140,7 +146,23 @@ struct Notes {
     /// When the call that is under way, or the first of a row of failed calls, began.
     trouble_since: Option<Instant>,
     error: Option<String>,
-    lag: Option<Duration>,
+    lag: Option<Lag>,
+}
+
+/// How late the tasks of a claim were.
+#[derive(Clone, Copy)]
+struct Lag {
+    late: Duration,
+    at: Instant,
+    /// It got as many tasks as it asked for, so more may wait.
+    leaves_some: bool,
+}
+
+impl Lag {
+    fn at(self, now: Instant) -> Duration {
+        let is_over = now.saturating_duration_since(self.at) >= LAG_LASTS;
+        if is_over && !self.leaves_some { Duration::ZERO } else { self.late }
+    }
 }
 
 impl Duty {
@@ -177,7 +199,9 @@ impl Duty {
         self.note(|notes| notes.error = Some(error.to_string()));
     }
 
-    pub(super) fn lagging(&self, lag: Duration) {
+    /// Notes how late the tasks of a claim were, and whether there may be more of them.
+    pub(super) fn lagging(&self, late: Duration, leaves_some: bool) {
+        let lag = Lag { late, at: Instant::now(), leaves_some };
         self.note(|notes| notes.lag = Some(lag));
     }
 
@@ -188,7 +212,7 @@ impl Duty {
             answered_ago: notes.answered.map(|at| now.saturating_duration_since(at)),
             failing_for: notes.trouble_since.map(|at| now.saturating_duration_since(at)),
             error: notes.error.clone(),
-            lag: notes.lag,
+            lag: notes.lag.map(|lag| lag.at(now)),
         }
     }
 }

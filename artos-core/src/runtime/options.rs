@@ -13,7 +13,8 @@ pub(crate) struct Options {
     pub(crate) heartbeat: Duration,
     /// Shortest time between two heartbeats that only carry progress.
     pub(crate) report: Duration,
-    /// How long a worker sleeps without a hint before it looks for tasks anyway.
+    /// How long a worker sleeps without a hint before it looks for tasks anyway, where hints may be
+    /// lost or a task waits for later.
     pub(crate) poll: Duration,
     /// How long a store may take to answer a call before it counts as unavailable.
     pub(crate) patience: Duration,

@@ -11,9 +11,9 @@ use crate::{
 /// Most tasks of one prune; it bounds how long one call holds the store.
 const PRUNE_LIMIT: usize = 1_000;
 
-/// Longest pause between two looks: how old a task is goes by the store's clock, which may jump,
-/// and goes on while a machine sleeps.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// Longest pause between two looks: the store's clock says how old a task is, and it may jump, or go
+/// on while a machine sleeps.
+const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Prunes until the runtime stops.
 pub(super) async fn run(engine: Arc<Engine>) {
@@ -43,12 +43,12 @@ pub(super) async fn run(engine: Arc<Engine>) {
 /// Returns when to look again: when the first of the tasks that have ended may go, or the first of
 /// those that end from now on.
 fn pause(pruned: Pruned, retention: &Retention, shortest: Duration) -> Duration {
-    if pruned.tasks >= PRUNE_LIMIT {
+    if pruned.count >= PRUNE_LIMIT {
         // A full batch means there is more; other callers get their turn in between.
         return Duration::from_millis(10);
     }
     let states = TaskState::ALL.into_iter();
-    let next_to_end = states.filter_map(|state| retention.of(state)).min();
-    let next = pruned.next_in.into_iter().chain(next_to_end).min().unwrap_or(Duration::MAX);
-    next.min(LONGEST).max(shortest)
+    let shortest_kept = states.filter_map(|state| retention.of(state)).min();
+    let next = pruned.next_in.into_iter().chain(shortest_kept).min().unwrap_or(Duration::MAX);
+    next.min(PAUSE_MAX).max(shortest)
 }

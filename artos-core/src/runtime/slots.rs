@@ -15,6 +15,8 @@ pub(super) struct Slots(Vec<OfQueue>);
 
 #[derive(Debug)]
 struct OfQueue {
+    /// How many there are.
+    all: usize,
     running: Semaphore,
     settling: Semaphore,
 }
@@ -33,8 +35,8 @@ pub(super) enum Hold {
 impl Slots {
     pub(super) fn new(concurrencies: impl Iterator<Item = usize>) -> Self {
         let of_queue = |concurrency: usize| {
-            let permits = concurrency.min(Semaphore::MAX_PERMITS);
-            OfQueue { running: Semaphore::new(permits), settling: Semaphore::new(permits) }
+            let all = concurrency.min(Semaphore::MAX_PERMITS);
+            OfQueue { all, running: Semaphore::new(all), settling: Semaphore::new(all) }
         };
         Self(concurrencies.map(of_queue).collect())
     }
@@ -42,13 +44,16 @@ impl Slots {
     /// Waits for a free slot of a queue, and takes all that are free, up to a limit.
     pub(super) async fn take(&self, queue: usize, limit: usize) -> FreeSlots<'_> {
         let mut taken = FreeSlots { slots: self, queue, count: 0 };
-        if let Some(OfQueue { running, .. }) = self.0.get(queue)
+        if let Some(OfQueue { all, running, .. }) = self.0.get(queue)
             && let Ok(first) = running.acquire().await
         {
             first.forget();
             taken.count = 1;
-            // Others that are about to become free do so first: one claim for all of them.
-            step_aside().await;
+            // Others that are about to become free do so first: one claim for all of them. Where
+            // half of them are free, the queue is not busy, and stepping aside would wake a thread.
+            if running.available_permits() < all / 2 {
+                step_aside().await;
+            }
             let more = running.available_permits().min(limit.saturating_sub(1));
             if let Ok(wanted) = u32::try_from(more)
                 && let Ok(others) = running.try_acquire_many(wanted)
@@ -62,7 +67,7 @@ impl Slots {
 
     /// Frees the slot of a task that settles, if no more settle than may; answers whether it did.
     pub(super) fn may_settle(&self, queue: usize) -> bool {
-        let Some(OfQueue { running, settling }) = self.0.get(queue) else {
+        let Some(OfQueue { running, settling, .. }) = self.0.get(queue) else {
             return false;
         };
         let Ok(place) = settling.try_acquire() else {

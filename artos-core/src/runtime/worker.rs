@@ -46,8 +46,8 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, number: usize) {
         let wait = match engine.call(&duty, engine.store.as_ref().claim(&request)).await {
             Ok(claims) => {
                 backoff.reset();
-                duty.lagging(lag(&claims.tasks));
                 let found = claims.tasks.len();
+                duty.lagging(lag(&claims.tasks), found == asked);
                 if found > 0 {
                     let is_strange = |claimed: &Claimed| !engine.registry.knows(&claimed.record);
                     met_strange = claims.tasks.iter().any(is_strange);
@@ -60,7 +60,7 @@ pub(super) async fn run(engine: Arc<Engine>, queue: Queue, number: usize) {
                 let step_back = if met_strange { STEP_BACK } else { Duration::ZERO };
                 match claims.next_due_in {
                     // Nothing waits, and a hint comes when something does.
-                    None if changes.is_lossless() && step_back.is_zero() => Duration::MAX,
+                    None if changes.is_lossless() => Duration::MAX,
                     next => next.unwrap_or(Duration::MAX).min(engine.options.poll) + step_back,
                 }
             }

@@ -104,3 +104,34 @@ async fn the_pruner_sleeps_until_the_next_task_may_go() {
     tokio::time::sleep(62 * SECOND).await;
     assert!(runtime.client().get(task.id()).await.unwrap().is_none(), "it is kept too long");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_lag_of_a_backlog_is_told_until_it_is_worked_off() {
+    let store = FaultyStore::new(store());
+    let random = Random::from_seed(1);
+    let tasks = [(); 5]
+        .map(|()| NewTask::new(random.task_id(Timestamp::default()), "count", "default", "1"));
+    store.inner.insert(&tasks).await.unwrap();
+    tokio::time::sleep(HOUR).await;
+    let runtime = start(&store).await;
+    let lag = || {
+        let duties = runtime.health().duties;
+        duties.into_iter().find_map(|duty| duty.lag).unwrap()
+    };
+    tokio::time::sleep(SECOND).await;
+    assert!(lag() >= HOUR, "{:?}", lag());
+    tokio::time::sleep(15 * SECOND).await;
+    assert_eq!(lag(), Duration::ZERO, "nothing waits any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_strange_task_that_is_gone_leaves_the_store_alone() {
+    let store = FaultyStore::new(store());
+    let runtime = start(&store).await;
+    let id = Random::from_seed(1).task_id(Timestamp::default());
+    store.inner.insert(&[NewTask::new(id, "strange", "default", "1")]).await.unwrap();
+    tokio::time::sleep(SECOND).await;
+    runtime.client().cancel(id).await.unwrap();
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(calls_within(&store, HOUR / 2).await, 0);
+}

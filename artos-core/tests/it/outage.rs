@@ -84,17 +84,6 @@ async fn a_runtime_starts_while_its_store_is_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_runtime_hardly_calls_its_store() {
-    let store = FaultyStore::new(store());
-    let _runtime = runtime(store.clone()).start().await.unwrap();
-    tokio::time::sleep(SECOND).await;
-    let before = store.faults.calls.load(Ordering::SeqCst);
-    tokio::time::sleep(600 * SECOND).await;
-    let calls = store.faults.calls.load(Ordering::SeqCst) - before;
-    assert!(calls <= 90, "{calls} calls in ten idle minutes");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_runtime_that_gave_up_a_settlement_is_ready_again_with_its_store() {
     let store = FaultyStore::new(store());
     let (sender, mut started) = signals();

@@ -51,7 +51,7 @@ macro_rules! scenarios {
             mod disk {
                 use std::io;
 
-                use artos_core::store::StoreResult;
+                use artos_core::{notify::ChangeHub, store::StoreResult};
                 use shuttle::sync::Arc;
 
                 use super::{
@@ -71,6 +71,7 @@ macro_rules! scenarios {
                 pub(crate) struct Disk {
                     pub(crate) plain: Plain,
                     pub(crate) poison: Poison,
+                    pub(crate) hub: ChangeHub,
                 }
 
                 impl DiskState for Arc<Disk> {
@@ -80,6 +81,10 @@ macro_rules! scenarios {
                 }
 
                 impl Disk {
+                    pub(crate) const fn hub(&self) -> &ChangeHub {
+                        &self.hub
+                    }
+
                     pub(crate) const fn poison(&self) -> &Poison {
                         &self.poison
                     }
@@ -119,7 +124,7 @@ macro_rules! scenarios {
             }
 
             mod opening {
-                use artos_core::{Clock, store::StoreResult};
+                use artos_core::{Clock, notify::ChangeHub, store::StoreResult};
                 use shuttle::sync::{Arc, mpsc::SyncSender};
                 use tokio::sync::watch;
 
@@ -152,7 +157,9 @@ macro_rules! scenarios {
                         applied: SyncSender<Applied>,
                     ) -> StoreResult<(Writer, Self)> {
                         let plain = Plain::open(Arc::clone(&options.tree), options.large_bytes);
-                        let disk = Arc::new(Disk { plain, poison: Poison::default() });
+                        let hub = ChangeHub::lossless();
+                        let poison = Poison::new(hub.clone());
+                        let disk = Arc::new(Disk { plain, poison, hub });
                         let mark = Mark(Arc::clone(&options.tree));
                         let (syncer, durable) = Syncer::new(Arc::clone(&disk), mark);
                         let writer = Writer {

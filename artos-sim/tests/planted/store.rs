@@ -474,7 +474,7 @@ impl TaskStore for BuggyStore {
             }
             let kept = tasks.entries.values();
             let next = kept.filter_map(|entry| machine::prunable_at(&entry.record, retention));
-            Pruned { tasks: ids.len(), next_in: next.min().map(|at| at.since(now)) }
+            Pruned { count: ids.len(), next_in: next.min().map(|at| at.since(now)) }
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Wake-ups: hints reach whoever waits for them.
 //!
-//! A hint may be lost in an accident, so nothing may depend on one; but a store in good health
+//! A hint may be lost in an accident, unless the store says that none is; but a store in good health
 //! gives them, or every wait would last until its safety net.
 
 use std::time::Duration;
@@ -164,6 +164,23 @@ pub(crate) async fn the_change_is_visible_when_its_hint_comes(world: &World) {
         };
         let writer = world.beat(lease, Some(progress("first", 5, "")));
         tokio::join!(waiter, writer);
+    }
+}
+
+pub(crate) async fn a_task_can_be_claimed_when_its_hint_comes(world: &World) {
+    for _ in 0..20 {
+        let mut changes = queue(world, QUEUE);
+        let waiter = async {
+            // The hint of the change before may still come, by another way.
+            loop {
+                let hint = tokio::time::timeout(PATIENCE, changes.changed()).await;
+                assert!(hint.is_ok(), "no hint came when the task could be claimed");
+                if !world.claim_ids(1).await.is_empty() {
+                    break;
+                }
+            }
+        };
+        tokio::join!(waiter, world.insert_new());
     }
 }
 

@@ -330,7 +330,7 @@ impl Replay {
         let found = found.map_err(|error| failed(&error))?;
         let prunable = self.model.prunable(&retention, self.now());
         let expected = prunable.len().min(limit);
-        same("the numbers of pruned tasks", &found.tasks, &expected)?;
+        same("the numbers of pruned tasks", &found.count, &expected)?;
         for id in prunable {
             if !self.world.exists(id).await {
                 self.model.tasks.remove(&id);

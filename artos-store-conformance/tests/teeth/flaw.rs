@@ -115,6 +115,8 @@ flaws! {
     RescueHidesNext,
     /// A prune does not say when the next task may go.
     PruneHidesNext,
+    /// Workers hear of a task before they can claim it.
+    WakesBeforeTheTask,
     /// A claim wakes nobody, in a store that says it loses no hints.
     ClaimWakesNobody,
     /// A prune takes tasks by their age, in any state.

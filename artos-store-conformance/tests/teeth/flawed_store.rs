@@ -87,7 +87,8 @@ impl FlawedStore {
 
     pub(crate) fn note(&self, tasks: &mut Tasks, id: TaskId) {
         let record = &tasks.entries[&id].record;
-        if record.state == TaskState::Pending && !self.has(Flaw::WaitingWakesNobody) {
+        let is_silent = self.has(Flaw::WaitingWakesNobody) || self.has(Flaw::WakesBeforeTheTask);
+        if record.state == TaskState::Pending && !is_silent {
             tasks.topics.push(Topic::Queue(record.queue.clone()));
         }
         if !self.has(Flaw::WakesBeforeTheChange) {
@@ -103,6 +104,10 @@ impl TaskStore for FlawedStore {
             let later = self.atomically(|tasks, now| self.insert_without_input(tasks, batch, now));
             tokio::task::yield_now().await;
             return Ok(self.atomically(|tasks, _| later.finish(tasks, batch)));
+        }
+        if self.has(Flaw::WakesBeforeTheTask) {
+            batch.iter().for_each(|task| self.hub.publish(&Topic::Queue(task.queue.clone())));
+            tokio::task::yield_now().await;
         }
         Ok(self.atomically(|tasks, now| {
             let old: Vec<_> = tasks.entries.keys().copied().collect();
@@ -349,7 +354,7 @@ impl TaskStore for FlawedStore {
             }
             let kept = tasks.entries.values().filter(|_| !self.has(Flaw::PruneHidesNext));
             let next = kept.filter_map(|entry| machine::prunable_at(&entry.record, &retention));
-            Pruned { tasks: ids.len(), next_in: next.min().map(|at| at.since(now)) }
+            Pruned { count: ids.len(), next_in: next.min().map(|at| at.since(now)) }
         }))
     }
 

@@ -54,7 +54,7 @@ fn every_flaw_is_found_by_a_named_case() {
 
 /// What random histories cannot see: they make no two calls at once, drop none, change nothing
 /// between two pages, wait for no hint and send small text only.
-const UNSEEN: [Flaw; 10] = [
+const UNSEEN: [Flaw; 11] = [
     Flaw::InsertInTwoSteps,
     Flaw::FollowUpsInAStepOfTheirOwn,
     Flaw::ClaimInTwoSteps,
@@ -65,6 +65,7 @@ const UNSEEN: [Flaw; 10] = [
     Flaw::RescueWakesNobody,
     Flaw::WaitingWakesNobody,
     Flaw::WakesBeforeTheChange,
+    Flaw::WakesBeforeTheTask,
 ];
 
 #[test]

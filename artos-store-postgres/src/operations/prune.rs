@@ -35,7 +35,7 @@ impl Operation for Prune<'_> {
         let pruned: i64 = columns.next()?;
         let next: Option<i64> = columns.next()?;
         Ok(Pruned {
-            tasks: usize::try_from(pruned).unwrap_or(0),
+            count: usize::try_from(pruned).unwrap_or(0),
             next_in: next.map(|next| Duration::from_micros(u64::try_from(next).unwrap_or(0))),
         })
     }

@@ -174,5 +174,5 @@ async fn pruned(store: &impl TaskStore, clock: &ManualClock) {
     store.settle(&[complete(lease, &large(23))]).await.unwrap();
     clock.advance(Duration::from_millis(1));
     let retention = Retention { completed: Duration::ZERO, ..Retention::default() };
-    assert_eq!(store.prune(&retention, 100).await.unwrap().tasks, 1);
+    assert_eq!(store.prune(&retention, 100).await.unwrap().count, 1);
 }
