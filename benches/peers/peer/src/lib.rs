@@ -95,7 +95,8 @@ pub trait Peer: Sized + Send + 'static {
     const PIPELINES: bool = false;
 
     /// Opens an empty store.
-    fn open(work: &Work) -> impl Future<Output = Result<Self>> + Send;
+    #[allow(async_fn_in_trait, reason = "one program uses it, from one place")]
+    async fn open(work: &Work) -> Result<Self>;
     fn about(&self) -> About;
     /// Queues tasks in the largest steps that the peer has.
     fn submit_all(&mut self, tasks: Vec<Noop>) -> impl Future<Output = Result<()>> + Send;
