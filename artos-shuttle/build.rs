@@ -223,7 +223,8 @@ const COPIES: [Copy; 30] = [
         changes: &[
             (
                 "let is_durable = self.sync(sequence, count).is_ok();",
-                "news.publish(self.disk.hub());\nlet is_durable = self.sync(sequence, count).is_ok();",
+                "news.publish(self.disk.hub());\n\
+                 let is_durable = self.sync(sequence, count).is_ok();",
             ),
             (
                 "if is_durable {\n            news.publish(self.disk.hub());\n        }",

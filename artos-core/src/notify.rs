@@ -2,7 +2,7 @@
 //!
 //! A store embeds a [`ChangeHub`] and publishes to it; [`Changes`] is one waiting side. A hint is
 //! never lost between two waits of the same [`Changes`], and waiting costs nothing. Whether one may
-//! be lost on its way from the change to the hub is the store's to say: see [`ChangeHub::lossless`].
+//! be lost between the change and the hub is the store's to say: see [`ChangeHub::lossless`].
 
 use std::{collections::HashMap, fmt, hash::Hash};
 
@@ -117,12 +117,13 @@ impl<K: Hash + Eq> Subscribers<K> {
 }
 
 impl ChangeHub {
-    /// Makes the hub of a store whose hints are never lost: whatever changes the store passes
-    /// through it, in this process, and is published, once it is visible.
+    /// Makes the hub of a store whose hints are never lost: only this process changes the store,
+    /// and each change of any [`Topic`] is published once it is visible, leases too. When the store
+    /// stops for good, it calls [`publish_all`](Self::publish_all).
     ///
-    /// A runtime asks such a store nothing while it has nothing to do. [`ChangeHub::default`] makes
-    /// a hub for a store that cannot promise this, because others change it, or because hints come
-    /// over a network; runtimes then look by themselves now and then.
+    /// A runtime asks such a store nothing while it has nothing to do, so a hint that is left out
+    /// is a task that never starts. [`ChangeHub::default`] makes a hub for a store that cannot
+    /// promise this, because other processes change it; runtimes then look now and then.
     #[must_use]
     pub fn lossless() -> Self {
         Self { shared: Arc::new(Shared { is_lossless: true, ..Shared::default() }) }

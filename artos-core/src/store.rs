@@ -301,9 +301,9 @@ pub struct Pruned {
 }
 
 impl Pruned {
-    /// Notes that a task that is left may go after so long.
-    pub fn leaves(&mut self, for_now: Duration) {
-        self.next_in = Some(self.next_in.map_or(for_now, |next| next.min(for_now)));
+    /// Notes that one of the tasks that are left may go after so long.
+    pub fn note_next(&mut self, next_in: Duration) {
+        self.next_in = Some(self.next_in.map_or(next_in, |earlier| earlier.min(next_in)));
     }
 }
 

@@ -186,7 +186,7 @@ impl Tables {
                 && let Some(at) = self.prunable_at(id, retention)
             {
                 if pruned.count == limit || at > now {
-                    pruned.leaves(at.since(now));
+                    pruned.note_next(at.since(now));
                     break;
                 }
                 self.remove(id);

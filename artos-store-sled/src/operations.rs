@@ -267,12 +267,15 @@ impl<'a> Operations<'a> {
                     let found = format!("it is listed as {state}, and does not exist");
                     return Err(corrupt(&keys::task(id), &found));
                 };
-                let Some(at) = machine::prunable_at(&loaded.stored.record, retention) else {
-                    let found = format!("it is listed as {state}, and is not");
+                let record = &loaded.stored.record;
+                let at = machine::prunable_at(record, retention);
+                let Some(at) = at.filter(|_| record.state == state) else {
+                    let (is, ended) = (record.state, record.finished_at);
+                    let found = format!("it is listed as {state}, is {is}, and ended at {ended:?}");
                     return Err(corrupt(&keys::task(id), &found));
                 };
                 if pruned.count == limit || at > now {
-                    pruned.leaves(at.since(now));
+                    pruned.note_next(at.since(now));
                     break;
                 }
                 self.remove(&loaded);

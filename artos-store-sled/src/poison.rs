@@ -26,12 +26,6 @@ pub(crate) struct Poison {
     hub: ChangeHub,
 }
 
-impl Default for Poison {
-    fn default() -> Self {
-        Self::new(ChangeHub::default())
-    }
-}
-
 /// Why the store stopped.
 #[derive(Debug, Clone)]
 enum Cause {

@@ -27,7 +27,7 @@ pub(crate) async fn apart<T: Send + 'static>(
 mod tests {
     use std::{io, sync::mpsc};
 
-    use artos_core::store::StoreError;
+    use artos_core::{notify::ChangeHub, store::StoreError};
     use tokio::sync::oneshot;
 
     use super::*;
@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn a_read_that_never_ends_holds_nobody_up_once_the_store_stops() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let poison = Poison::default();
+        let poison = Poison::new(ChangeHub::default());
         let (begin, begun) = oneshot::channel();
         let (_never, forever) = mpsc::channel::<()>();
         let found = runtime.block_on(async {
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn a_panic_while_reading_stops_the_store() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let poison = Poison::default();
+        let poison = Poison::new(ChangeHub::default());
         let found = runtime.block_on(apart::<()>(&poison, || panic!("a page is missing")));
         assert!(found.unwrap_err().to_string().contains("a page is missing"));
         assert!(poison.check().is_err());

@@ -49,6 +49,8 @@ struct Entry {
 impl<C: Clock> CustomStore<C> {
     /// Makes an empty store that tells time by `clock`.
     pub fn with_clock(clock: C) -> Self {
+        // Nobody but this process changes the map. A store that others change, such as a table that
+        // several processes share, takes `ChangeHub::default()`.
         Self { clock, tasks: Mutex::default(), hub: ChangeHub::lossless() }
     }
 

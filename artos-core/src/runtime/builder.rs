@@ -173,15 +173,16 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Sets how long terminal tasks are kept. Default: 7 days. Each runtime prunes the tasks of all,
-    /// from its start on: of those that share a store, the one with the shortest retention decides.
+    /// Sets how long terminal tasks are kept. Default: 7 days. A runtime prunes all tasks of its
+    /// store, from its start on; of several runtimes, the one with the shortest retention decides.
     pub const fn retention(mut self, retention: Retention) -> Self {
         self.options.retention = retention;
         self
     }
 
-    /// Sets the shortest pause between two looks for tasks past their retention. Default: 60
-    /// seconds. It sleeps longer, up to an hour, while no task can have outlived its retention.
+    /// Sets the shortest pause between two looks for tasks past their retention, unless there were
+    /// too many for one look. Default: 60 seconds. The runtime looks again when the next task may
+    /// go, or one that ends now could; after an hour at the latest, or after this if it is longer.
     pub const fn prune_interval(mut self, interval: Duration) -> Self {
         self.options.prune = shorter(interval, LONGEST);
         self

@@ -16,8 +16,8 @@ use crate::Name;
 /// How long a loop may fail, or hang in a call, before the runtime no longer counts as ready.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
 
-/// How long the lag of a claim that left no task waiting is told. A worker that has nothing to do
-/// does not claim again to find out that it is over.
+/// How long a lag is told after a claim that found fewer tasks than it asked for. A worker that has
+/// nothing to do does not claim again to find out that it is over.
 const LAG_LASTS: Duration = Duration::from_secs(15);
 
 /// How a runtime is, at one moment.
@@ -36,15 +36,16 @@ pub struct Health {
 pub struct DutyHealth {
     /// Which loop: `claim default`, `heartbeat`, `rescue`, `prune`, `settle`.
     pub duty: String,
-    /// How long ago the store last answered it. A loop that has nothing to ask, of a store that loses
-    /// no hints, may not ask for hours; `Client::ping` asks whether the store answers now.
+    /// How long ago the store last answered it. The pruner may have nothing to ask for an hour,
+    /// and other loops for days if the store loses no hints; `Client::ping` asks whether it answers
+    /// now.
     pub answered_ago: Option<Duration>,
     /// How long it has been failing, or waiting for one answer.
     pub failing_for: Option<Duration>,
     /// What the store said last, if it failed.
     pub error: Option<String>,
-    /// Of a claim loop: how long the oldest task of the last claim had been due. Zero some seconds
-    /// after a claim that left no task waiting.
+    /// Of a claim loop: how long the oldest task of the last claim had been due. Zero fifteen
+    /// seconds after a claim that found fewer tasks than it asked for, unless the loop is failing.
     pub lag: Option<Duration>,
 }
 
@@ -212,7 +213,10 @@ impl Duty {
             answered_ago: notes.answered.map(|at| now.saturating_duration_since(at)),
             failing_for: notes.trouble_since.map(|at| now.saturating_duration_since(at)),
             error: notes.error.clone(),
-            lag: notes.lag.map(|lag| lag.at(now)),
+            lag: notes.lag.map(|lag| match notes.trouble_since {
+                None => lag.at(now),
+                Some(_) => lag.late,
+            }),
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::{
 /// Most tasks of one prune; it bounds how long one call holds the store.
 const PRUNE_LIMIT: usize = 1_000;
 
-/// Longest pause between two looks: the store's clock says how old a task is, and it may jump, or go
-/// on while a machine sleeps.
+/// Longest pause between two looks: the store's clock says how old a task is, and that may jump, or
+/// go on while a machine sleeps.
 const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Prunes until the runtime stops.

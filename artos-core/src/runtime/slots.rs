@@ -50,8 +50,10 @@ impl Slots {
             first.forget();
             taken.count = 1;
             // Others that are about to become free do so first: one claim for all of them. Where
-            // half of them are free, the queue is not busy, and stepping aside would wake a thread.
-            if running.available_permits() < all / 2 {
+            // more than half are free, the queue is not busy, and stepping aside would wake a
+            // thread; but a claim for as many as there may be is followed by another one.
+            let others = running.available_permits();
+            if others <= all / 2 || others >= limit {
                 step_aside().await;
             }
             let more = running.available_permits().min(limit.saturating_sub(1));
@@ -157,6 +159,8 @@ impl Drop for Freed<'_> {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     /// How many slots of a queue are free now.
@@ -178,6 +182,25 @@ mod tests {
         }
         drop(freed);
         assert_eq!((free(&slots, 0), free(&slots, 1)), (1, 2));
+    }
+
+    /// Takes slots of a queue of eight, and says whether that takes no second poll.
+    fn takes_at_once(free: usize, limit: usize) -> bool {
+        let slots = Slots::new([8].into_iter());
+        if let Some(queue) = slots.0.first() {
+            queue.running.forget_permits(8 - free);
+        }
+        slots.take(0, limit).now_or_never().is_some()
+    }
+
+    #[test]
+    fn a_queue_steps_aside_only_while_it_is_busy() {
+        assert!(takes_at_once(8, 100));
+        assert!(takes_at_once(6, 100));
+        assert!(!takes_at_once(5, 100), "as many run as are left");
+        assert!(!takes_at_once(1, 100));
+        assert!(!takes_at_once(8, 7), "the next claim follows at once");
+        assert!(takes_at_once(8, 8));
     }
 
     #[tokio::test]

@@ -3,7 +3,8 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use artos_core::{
-    Name, Pipeline, Random, Retention, Runtime, Timestamp,
+    Name, Pipeline, Queue, Random, Retention, Runtime, RuntimeBuilder, StageContext, StageResult,
+    Timestamp,
     model::NewTask,
     stage_fn,
     store::{Claim, TaskStore as _},
@@ -105,23 +106,53 @@ async fn the_pruner_sleeps_until_the_next_task_may_go() {
     assert!(runtime.client().get(task.id()).await.unwrap().is_none(), "it is kept too long");
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_lag_of_a_backlog_is_told_until_it_is_worked_off() {
-    let store = FaultyStore::new(store());
+/// Inserts tasks that nobody runs for an hour, and starts a runtime for them then.
+async fn after_an_hour(store: &FaultyStore, runtime: RuntimeBuilder) -> Runtime {
     let random = Random::from_seed(1);
     let tasks = [(); 5]
         .map(|()| NewTask::new(random.task_id(Timestamp::default()), "count", "default", "1"));
     store.inner.insert(&tasks).await.unwrap();
     tokio::time::sleep(HOUR).await;
-    let runtime = start(&store).await;
-    let lag = || {
-        let duties = runtime.health().duties;
-        duties.into_iter().find_map(|duty| duty.lag).unwrap()
-    };
+    let runtime = runtime.start().await.unwrap();
     tokio::time::sleep(SECOND).await;
-    assert!(lag() >= HOUR, "{:?}", lag());
+    runtime
+}
+
+fn lag(runtime: &Runtime) -> Duration {
+    runtime.health().duties.into_iter().find_map(|duty| duty.lag).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lag_is_over_when_all_that_waited_was_claimed() {
+    let store = FaultyStore::new(store());
+    let late = runtime(store.clone()).register(Pipeline::new("late", stage_fn(increment)));
+    let late = after_an_hour(&store, late).await;
+    assert!(lag(&late) >= HOUR, "{:?}", lag(&late));
     tokio::time::sleep(15 * SECOND).await;
-    assert_eq!(lag(), Duration::ZERO, "nothing waits any more");
+    assert_eq!(lag(&late), Duration::ZERO, "nothing waits any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lag_lasts_while_tasks_may_wait_for_a_slot() {
+    let store = FaultyStore::new(store());
+    let hang = |_: StageContext, Count(_): Count| std::future::pending::<StageResult<u64>>();
+    let busy = runtime(store.clone())
+        .queue(Queue::new("default").concurrency(2))
+        .register(Pipeline::new("hang", stage_fn(hang)));
+    let busy = after_an_hour(&store, busy).await;
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(lag(&busy) >= HOUR, "{:?}", lag(&busy));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lag_lasts_while_the_store_is_away() {
+    let store = FaultyStore::new(store());
+    Faults::set(&store.faults.deaf, true);
+    let late = runtime(store.clone()).register(Pipeline::new("late", stage_fn(increment)));
+    let late = after_an_hour(&store, late).await;
+    Faults::set(&store.faults.down, true);
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(lag(&late) >= HOUR, "{:?}", lag(&late));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! Wake-ups: hints reach whoever waits for them.
 //!
-//! A hint may be lost in an accident, unless the store says that none is; but a store in good health
-//! gives them, or every wait would last until its safety net.
+//! A hint may be lost in an accident, unless the store says that none is; but a store in good
+//! health gives them, or every wait would last until its safety net.
 
 use std::time::Duration;
 
@@ -180,7 +180,8 @@ pub(crate) async fn a_task_can_be_claimed_when_its_hint_comes(world: &World) {
                 }
             }
         };
-        tokio::join!(waiter, world.insert_new());
+        // Whoever waits is asked first whenever both could go on.
+        futures::future::join(waiter, world.insert_new()).await;
     }
 }
 

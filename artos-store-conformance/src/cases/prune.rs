@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use futures::future::join_all;
-
 use artos_core::model::{Retention, TaskState};
+use futures::future::join_all;
 
 use crate::{
     outcomes::{HOUR, MINUTE, complete, retry},

@@ -87,8 +87,7 @@ impl FlawedStore {
 
     pub(crate) fn note(&self, tasks: &mut Tasks, id: TaskId) {
         let record = &tasks.entries[&id].record;
-        let is_silent = self.has(Flaw::WaitingWakesNobody) || self.has(Flaw::WakesBeforeTheTask);
-        if record.state == TaskState::Pending && !is_silent {
+        if record.state == TaskState::Pending && !self.has(Flaw::WaitingWakesNobody) {
             tasks.topics.push(Topic::Queue(record.queue.clone()));
         }
         if !self.has(Flaw::WakesBeforeTheChange) {
@@ -112,7 +111,11 @@ impl TaskStore for FlawedStore {
         Ok(self.atomically(|tasks, now| {
             let old: Vec<_> = tasks.entries.keys().copied().collect();
             let checks = |id| !self.has(Flaw::KeyIgnoresOwnBatch) || old.contains(&id);
-            batch.iter().map(|task| self.insert_one(tasks, task, now, checks)).collect()
+            let inserted =
+                batch.iter().map(|task| self.insert_one(tasks, task, now, checks)).collect();
+            let is_silent = self.has(Flaw::WakesBeforeTheTask);
+            tasks.topics.retain(|topic| !is_silent || !matches!(topic, Topic::Queue(_)));
+            inserted
         }))
     }
 

@@ -16,7 +16,7 @@ use crate::{latency, report::Stopwatch};
 /// Bytes that a no-op task of this benchmark takes in the store, once it is completed.
 pub(crate) const TASK_BYTES: usize = 400;
 /// How often sled's own thread cleans up and syncs, in milliseconds: as often as in the store.
-const CLEAN_EVERY_MS: u64 = 200;
+const CLEAN_EVERY_MS: u64 = 250;
 /// As large as the store's, unless somebody asks for another size.
 const CACHE_MIB: u64 = 64;
 

@@ -144,7 +144,7 @@ pub async fn main<P: Peer>() -> Result<()> {
     let peer = P::open(&work).await?;
     let line = match work.what.as_str() {
         "burn-down" | "pipeline" => burn_down(peer, &work).await?,
-        // Whoever submits is a task of tokio, as handlers of a service are; artos-bench does so, too.
+        // Whoever submits is a task of tokio, as handlers of a service are, and as in artos-bench.
         "latency" => tokio::spawn(async move { latency(peer, &work).await }).await??,
         other => return Err(format!("{other} is neither burn-down, pipeline nor latency").into()),
     };
